@@ -1,0 +1,34 @@
+"""Array types: one legend of axes for the whole package.
+
+Axes
+    N      examples of a batch            C, I, O  channels (of anything, in, out)
+    H, W   height and width in pixels     *S       spatial axes, 2 or 3 of them
+    K      size of a window               L        classes or logits
+
+Conventions
+    Images are float32 (bfloat16 inside a net under mixed precision), RGB, in [0, 1], NHWC.
+    A mask is named by what its ones mean, and is exactly 0 or 1:
+        hole   1 where a pixel is missing (every public door, every file: white is hole)
+        valid  1 where a pixel is known   (partial convolution, as in its paper)
+    so ``valid == 1 - hole``. No value is ever called just "mask".
+
+The annotations are jaxtyping's; the tests check them at run time, the package itself does not.
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from jaxtyping import Array, Float, Int, Key, UInt8
+
+Image: TypeAlias = Float[Array, "N H W C"]
+Hole: TypeAlias = Float[Array, "N H W 1"]
+Valid: TypeAlias = Float[Array, "N H W 1"]
+Features: TypeAlias = Float[Array, "N H W C"]
+Bytes: TypeAlias = UInt8[Array, "N H W C"]
+PerImage: TypeAlias = Float[Array, " N"]
+Scalar: TypeAlias = Float[Array, ""]
+Step: TypeAlias = Int[Array, ""]
+RandomKey: TypeAlias = Key[Array, ""]
+
+# Flax's nested dictionaries of arrays: {"params": ..., "batch_stats": ...}.
+Variables: TypeAlias = Mapping[str, Any]

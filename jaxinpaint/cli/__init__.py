@@ -1,0 +1,40 @@
+"""The command line: ``jaxinpaint VERB …``, one file a verb.
+
+The verbs import what is heavy when they run, so that help and mistakes are answered at once.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import tyro
+
+from jaxinpaint.cli.inpaint import inpaint
+
+
+def main() -> None:
+    """Runs the verb that the command line names."""
+    with told_plainly():
+        # One verb today: the name stays part of the command when others come.
+        tyro.extras.subcommand_cli_from_dict(
+            {"inpaint": inpaint}, prog="jaxinpaint", description="Image inpainting in JAX."
+        )
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """Ends the program with one line for what a user can mend, such as a missing file.
+
+    ``JAXINPAINT_TRACEBACK=1`` shows where it came from instead.
+    """
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    try:
+        yield
+    except (ValueError, OSError, ArithmeticError) as error:
+        if os.environ.get("JAXINPAINT_TRACEBACK"):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

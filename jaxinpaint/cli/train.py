@@ -1,0 +1,203 @@
+"""The trainer's command line, and the run it starts: pictures, recipe, loop, closing comparison."""
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tyro
+from PIL import Image
+
+from jaxinpaint import inpainter, recipes
+from jaxinpaint.cli import told_plainly
+from jaxinpaint.cli.presets import PRESETS
+from jaxinpaint.data.batches import crops, scaled
+from jaxinpaint.data.sources import Pictures, held_out_pictures, training_pictures
+from jaxinpaint.evaluation import baselines, held_out
+from jaxinpaint.evaluation.grids import grid, holed
+from jaxinpaint.recipes.base import TrainState
+from jaxinpaint.run_config import RunConfig, load_config, save_config
+from jaxinpaint.training.loop import Trained, train
+
+
+class Order(NamedTuple):
+    """What the command line asks for."""
+
+    config: RunConfig
+    folder: Path
+    resumes: bool
+
+
+def main() -> None:
+    """Trains as the command line says."""
+    with told_plainly():
+        order = parse(sys.argv[1:])
+        trained = run(order)
+        if trained.stopped:
+            print(f"\nstopped at step {trained.step} and saved. Go on with:")
+            print(f"    python train.py --resume {order.folder}")
+
+
+def parse(arguments: Sequence[str]) -> Order:
+    """The run that the arguments ask for.
+
+    Raises:
+        ValueError: if a run can't be resumed, or its folder is taken.
+        SystemExit: after help, or a mistake in the arguments.
+    """
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--run", type=Path)
+    first.add_argument("--resume", type=Path)
+    chosen, rest = first.parse_known_args(arguments)
+    if chosen.resume is not None:
+        return _resumed(chosen.resume, rest)
+    named = bool(rest) and not rest[0].startswith("-")
+    preset = rest[0] if named else "first-run"
+    if preset not in PRESETS:
+        raise ValueError(f"there is no preset {preset!r}; there are {', '.join(PRESETS)}")
+    config = _overridden(PRESETS[preset][1], rest[1:] if named else rest)
+    folder = chosen.run or _new_folder(preset)
+    if folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"{folder} is not empty; go on with --resume {folder}, or choose another")
+    return Order(config, folder, resumes=False)
+
+
+def run(order: Order) -> Trained:
+    """Trains, and compares on the held-out pictures at the end.
+
+    Raises:
+        ValueError: for a config that can't be run, or pictures that are not there.
+        NotFinite: if a loss term becomes infinite or no number.
+    """
+    config, folder, resumes = order
+    recipe = recipes.make(config.recipe)
+    _check_size(config.data.size, recipe.size_multiple)
+    pictures = training_pictures(config.data)
+    shown = held_out_pictures(config.data)
+    save_config(config, folder)
+    kept = f"{len(shown)} held out" if shown is not None else "none held out (--data.held-out)"
+    print(f"{'going on with' if resumes else 'run'} {folder}: {len(pictures)} pictures, {kept}")
+
+    fill = inpainter.of(recipe, {})
+    cases = _held_out_cases(shown, config.data.size) if shown is not None else []
+
+    def filler(state: TrainState) -> inpainter.Inpainter:
+        return dataclasses.replace(fill, variables=state.players["generator"].variables)
+
+    def sample(state: TrainState) -> np.ndarray:
+        return _sample(filler(state), cases[1::2])
+
+    trained = train(
+        recipe,
+        config.loop,
+        folder=folder,
+        size=(config.data.size, config.data.size),
+        seed=config.seed,
+        crops_from=lambda first: crops(pictures, config.data, seed=config.seed, first=first),
+        sample=sample if cases else None,
+    )
+    _tell_unreadable(pictures)
+    if cases and not trained.stopped:
+        _compare(filler(trained.state), cases, folder)
+    print(f"the run is in {folder}; fill a hole with it:")
+    print(f"    jaxinpaint inpaint {folder} PHOTO --hole MASK -o FILLED")
+    return trained
+
+
+def _resumed(folder: Path, arguments: Sequence[str]) -> Order:
+    """A run that goes on; only how long it goes and what it tells may change.
+
+    Raises:
+        ValueError: if the folder is no run, or an option would make it another run.
+    """
+    earlier = load_config(folder)
+    config = _overridden(earlier, arguments)
+    if dataclasses.replace(config, loop=earlier.loop) != earlier:
+        raise ValueError(
+            f"--resume {folder} goes on with that run's recipe, data and seed; only --steps, "
+            "--log-every, --sample-every, --checkpoint-every and --keep can change. "
+            "Start a new run for anything else"
+        )
+    return Order(config, folder, resumes=True)
+
+
+def _overridden(default: RunConfig, arguments: Sequence[str]) -> RunConfig:
+    presets = "\n".join(f"  {name}: {about}" for name, (about, _) in PRESETS.items())
+    return tyro.cli(
+        RunConfig,
+        prog="train.py [PRESET]",
+        description=(
+            "Train an inpainting network.\n\n"
+            f"PRESET is what the defaults below are, one of:\n{presets}\n\n"
+            "--run FOLDER: where the run goes (default: a new folder under runs/).\n"
+            "--resume RUN: go on with an interrupted run, as if it had never stopped."
+        ),
+        args=arguments,
+        default=default,
+        config=(tyro.conf.AvoidSubcommands,),
+    )
+
+
+def _new_folder(preset: str) -> Path:
+    """The first of runs/PRESET-1, runs/PRESET-2, … that does not exist."""
+    number = 1
+    while (folder := Path("runs") / f"{preset}-{number}").exists():
+        number += 1
+    return folder
+
+
+def _check_size(size: int, multiple: int) -> None:
+    if size % multiple:
+        below = size // multiple * multiple
+        fitting = f"{below} or {below + multiple}" if below else str(multiple)
+        raise ValueError(
+            f"--data.size {size} does not suit this network, which halves pictures until "
+            f"{multiple} pixels are one: take {fitting}"
+        )
+
+
+def _held_out_cases(pictures: Pictures, size: int) -> list[held_out.Case]:
+    """The pictures whole, at the scale that the network is trained on, with holes."""
+    return held_out.cases([scaled(pictures[i], size) for i in range(len(pictures))])
+
+
+def _sample(fill: inpainter.Inpainter, cases: Sequence[held_out.Case]) -> np.ndarray:
+    """Rows of input, raw output, composite and truth."""
+    rows = []
+    for truth, hole in cases:
+        filled = fill.fill(truth, hole)
+        rows.append([holed(truth, hole), filled.output, filled.composite, truth])
+    return grid(rows, ["input", "output", "composite", "truth"])
+
+
+def _compare(fill: inpainter.Inpainter, cases: Sequence[held_out.Case], folder: Path) -> None:
+    """Prints the network's PSNR beside what anybody can do, and draws them side by side."""
+    fills: dict[str, held_out.Fill] = {"mean colour": baselines.mean_colour}
+    try:
+        import cv2  # noqa: F401  (only asks whether it is there)
+    except ModuleNotFoundError:
+        print("no OpenCV, so no Telea: pip install 'jaxinpaint[baselines]'")
+    else:
+        fills["Telea"] = baselines.telea
+    fills["network"] = fill
+    scores = held_out.psnr_in_holes(fills, cases)
+    print(f"\nPSNR inside the hole, mean of {len(cases)} held-out pictures with holes:")
+    for name, score in scores.items():
+        print(f"    {name:12s} {score:5.2f} dB")
+    rows = [
+        [holed(truth, hole), *(method(truth, hole) for method in fills.values()), truth]
+        for truth, hole in cases
+    ]
+    path = folder / "held_out.png"
+    Image.fromarray(grid(rows, ["input", *fills, "truth"])).save(path)
+    print(f"the pictures: {path}")
+
+
+def _tell_unreadable(pictures: Pictures) -> None:
+    if pictures.unreadable:
+        print(f"{len(pictures.unreadable)} of {len(pictures)} pictures could not be read:")
+        for problem in pictures.unreadable.values():
+            print(f"    {problem}")

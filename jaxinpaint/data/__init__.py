@@ -1,0 +1,1 @@
+"""Pictures in: files, decoding, crops, batches, and the photographs that come along."""

@@ -1,0 +1,79 @@
+"""Batches of crops: what a run sees at a step is a function of its seed and that step alone."""
+
+from collections.abc import Iterator
+
+import grain
+import jax
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from jaxinpaint.data.pictures import RGB
+from jaxinpaint.data.sources import DataConfig, Pictures
+
+Crops = UInt8[np.ndarray, "N H W 3"]
+
+
+class RandomCrop(grain.transforms.RandomMap):
+    """A square at a random place of a picture, mirrored half of the time if asked."""
+
+    def __init__(self, size: int, *, random_scale: bool, flip: bool) -> None:
+        self.size = size
+        self.random_scale = random_scale
+        self.flip = flip
+
+    def random_map(  # pyright: ignore[reportIncompatibleMethodOverride] Grain declares None
+        self, element: RGB, rng: np.random.Generator
+    ) -> RGB:
+        """The crop of a picture."""
+        picture = element if min(element.shape[:2]) >= self.size else scaled(element, self.size)
+        height, width = picture.shape[:2]
+        # All is drawn in any case, so that one choice does not move the crops of another.
+        any_side = rng.integers(self.size, min(height, width) + 1)
+        side = any_side if self.random_scale else self.size
+        top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
+        mirrored = rng.random() < 0.5
+        crop = scaled(picture[top : top + side, left : left + side], self.size)
+        return np.ascontiguousarray(crop[:, ::-1]) if self.flip and mirrored else crop
+
+
+def crops(pictures: Pictures, config: DataConfig, *, seed: int, first: int = 0) -> Iterator[Crops]:
+    """Endless batches of crops, from batch number ``first`` on: this process's part of each.
+
+    Pictures are shuffled anew every epoch and cut at random places; both depend on the seed and on
+    the position in the run only, so the batches are the same for any number of processes, and a run
+    that goes on at step ``first`` sees what it would have seen.
+
+    Args:
+        pictures: where they come from.
+        config: how they are cut; its batch size is of the whole batch, over all processes.
+        seed: of the run.
+        first: the number of the first batch.
+
+    Raises:
+        ValueError: if the batch does not divide among the processes.
+    """
+    processes = jax.process_count()
+    if config.batch_size % processes:
+        raise ValueError(
+            f"a batch of {config.batch_size} does not divide among {processes} processes"
+        )
+    crop = RandomCrop(config.size, random_scale=config.random_scale, flip=config.flip)
+    dataset = grain.MapDataset.source(pictures).seed(seed).shuffle().repeat(None).random_map(crop)
+    # Sliced last: before the shuffle, the pictures of an epoch would depend on the process count.
+    mine = dataset[jax.process_index() :: processes]
+    batches = mine.batch(config.batch_size // processes, drop_remainder=True)
+    options = grain.ReadOptions(num_threads=2, prefetch_buffer_size=4)
+    iterator = iter(batches.to_iter_dataset(options))
+    iterator.set_state({"next_index": first})
+    return iterator
+
+
+def scaled(picture: RGB, short_side: int) -> RGB:
+    """The whole picture with its shorter side at a length: bicubic, antialiased when it shrinks."""
+    height, width = picture.shape[:2]
+    if min(height, width) == short_side:
+        return picture
+    scale = short_side / min(height, width)
+    target = (max(short_side, round(width * scale)), max(short_side, round(height * scale)))
+    return np.asarray(Image.fromarray(picture).resize(target, Image.Resampling.BICUBIC))

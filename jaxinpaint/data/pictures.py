@@ -1,0 +1,102 @@
+"""Picture files: whatever the format, RGB bytes come out; and files of holes."""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+
+RGB = UInt8[np.ndarray, "H W 3"]
+
+
+class UnreadablePicture(ValueError):
+    """A file that is no picture, or a broken one."""
+
+
+def open_upright(path: Path) -> Image.Image:
+    """The decoded picture, turned as its EXIF orientation says.
+
+    Raises:
+        UnreadablePicture: if the file is missing, no picture, or broken.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return ImageOps.exif_transpose(image)
+    except FileNotFoundError:
+        raise UnreadablePicture(f"{path}: no such file") from None
+    except UnidentifiedImageError:
+        raise UnreadablePicture(f"{path}: not a picture that Pillow can read") from None
+    # Pillow's decoders raise all of these for damaged files.
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise UnreadablePicture(f"{path}: {error}") from error
+
+
+def to_rgb(image: Image.Image) -> RGB:
+    """RGB bytes of a picture of any mode.
+
+    Grey and palette pictures are expanded, transparent ones laid over white, 16-bit ones scaled to
+    8 bits, and others (CMYK, Lab, …) converted as Pillow does.
+
+    Raises:
+        UnreadablePicture: for pictures of floats.
+    """
+    if image.mode == "F":
+        raise UnreadablePicture(
+            "a picture of floats has no stated range; save it with 8 or 16 bits"
+        )
+    if image.mode.startswith("I"):
+        grey = grey_to_bytes(np.asarray(image))
+        return np.repeat(grey[..., None], 3, axis=-1)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return np.asarray(image.convert("RGB"))
+
+
+def grey_to_bytes(values: np.ndarray) -> UInt8[np.ndarray, "H W"]:
+    """16-bit grey to 8 bits: 65535 is white. Values beyond are clipped."""
+    return np.round(np.clip(values.astype(np.float64), 0, 65535) / 257).astype(np.uint8)
+
+
+def read_rgb(path: Path) -> RGB:
+    """The upright picture of a file as RGB bytes.
+
+    Raises:
+        UnreadablePicture: if the file is missing, no picture, or broken.
+    """
+    try:
+        return to_rgb(open_upright(path))
+    except UnreadablePicture as error:
+        raise error if str(path) in str(error) else UnreadablePicture(f"{path}: {error}") from None
+
+
+def read_hole(path: Path) -> Bool[np.ndarray, "H W"]:
+    """The hole of a mask file: white is missing, the threshold is half; transparent is known.
+
+    Raises:
+        UnreadablePicture: if the file is missing, no picture, or broken.
+    """
+    image = open_upright(path)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
+    return to_rgb(image).mean(axis=-1) >= 127.5
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """All picture files in a folder and the folders in it, by suffix, sorted by path.
+
+    Raises:
+        ValueError: if there is no such folder, or no picture in it.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is not a folder of pictures")
+    paths = sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()
+    )
+    if not paths:
+        raise ValueError(f"no pictures in {folder} (looked for {', '.join(sorted(SUFFIXES))})")
+    return paths

@@ -1,0 +1,112 @@
+"""Where training pictures come from: a folder, or the photographs that come along."""
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from jaxinpaint.data.pictures import RGB, UnreadablePicture, list_pictures, read_rgb
+
+log = logging.getLogger(__name__)
+
+CACHE_BYTES = 2**29  # decoded pictures kept in memory; small sets are then decoded once
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the pictures come from, and how they are cut."""
+
+    path: Path | None = None
+    """A folder of training pictures, with the folders in it. None: the built-in photographs."""
+    held_out: Path | None = None
+    """A folder of pictures that are only looked at: sample grids and the closing comparison. None:
+    the two built-in held-out photographs if the training pictures are built-in too, else none."""
+    size: int = 512
+    """Side in pixels of the square crops. A picture that is smaller is enlarged to it."""
+    batch_size: int = 6
+    """Crops in a step, over all devices."""
+    random_scale: bool = False
+    """Cut squares of any side between this size and the picture's shorter side, and scale them down
+    to it. Off: squares of this size, at the picture's own scale."""
+    flip: bool = True
+    """Mirror half of the crops."""
+
+
+class Pictures:
+    """Random access to the decoded pictures of some files, as Grain wants its sources.
+
+    A file that can't be read is reported once and replaced by the next one that can, so that what
+    stands at an index depends on the files alone.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = list(paths)
+        self.unreadable: dict[Path, str] = {}
+        self._cache: dict[Path, RGB] = {}
+        self._room = CACHE_BYTES
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> RGB:
+        """The picture at an index.
+
+        Raises:
+            UnreadablePicture: if not one of the files can be read.
+        """
+        for path in self.paths[index:] + self.paths[:index]:
+            if (picture := self._read(path)) is not None:
+                return picture
+        raise UnreadablePicture(
+            f"none of the {len(self.paths)} pictures can be read; the first: "
+            f"{self.unreadable[self.paths[0]]}"
+        )
+
+    def __repr__(self) -> str:
+        return f"Pictures({len(self.paths)} files)"
+
+    def _read(self, path: Path) -> RGB | None:
+        if path in self._cache:
+            return self._cache[path]
+        if path in self.unreadable:
+            return None
+        try:
+            picture = read_rgb(path)
+        except UnreadablePicture as error:
+            with self._lock:
+                self.unreadable[path] = str(error)
+                log.warning("skipped (%d so far) %s", len(self.unreadable), error)
+            return None
+        with self._lock:
+            if picture.nbytes <= self._room and path not in self._cache:
+                self._room -= picture.nbytes
+                self._cache[path] = picture
+        return picture
+
+
+def training_pictures(config: DataConfig) -> Pictures:
+    """The training pictures of a config.
+
+    Raises:
+        ValueError: if the folder is missing or holds no pictures.
+    """
+    return Pictures(list_pictures(config.path or built_in("train")))
+
+
+def held_out_pictures(config: DataConfig) -> Pictures | None:
+    """The held-out pictures of a config, or None if it has none.
+
+    Raises:
+        ValueError: if the folder is missing or holds no pictures.
+    """
+    if config.held_out is None and config.path is not None:
+        return None
+    return Pictures(list_pictures(config.held_out or built_in("held_out")))
+
+
+def built_in(split: str) -> Path:
+    """The folder of the photographs that come with the package: ``train`` or ``held_out``."""
+    return Path(str(resources.files("jaxinpaint") / "data" / "photographs" / split))

@@ -1,0 +1,56 @@
+"""A first judgement: held-out pictures with fixed holes, filled by several methods."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from jaxinpaint import masks
+from jaxinpaint.evaluation.metrics import psnr
+
+RGB = UInt8[np.ndarray, "H W 3"]
+Missing = Bool[np.ndarray, "H W"]
+Fill = Callable[[RGB, Missing], RGB]
+
+BUCKETS = ((0.01, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4))
+
+
+class Case(NamedTuple):
+    """A picture and what is missing in it."""
+
+    truth: RGB
+    hole: Missing
+
+
+def cases(pictures: Sequence[RGB]) -> list[Case]:
+    """Each picture with an irregular hole of each bucket, the same in every run."""
+    key = jax.random.key(0)
+    made = []
+    for i, picture in enumerate(pictures):
+        for j, bucket in enumerate(BUCKETS):
+            place = jax.random.fold_in(key, i * len(BUCKETS) + j)
+            hole = masks.irregular(place, picture.shape[:2], ratio=bucket)
+            made.append(Case(picture, np.asarray(hole)[..., 0] > 0))
+    return made
+
+
+def psnr_in_holes(fills: Mapping[str, Fill], of: Sequence[Case]) -> dict[str, float]:
+    """Mean PSNR inside the hole, in dB, of each method: per picture, then averaged.
+
+    The methods get the pictures with zeros in their holes.
+    """
+    return {
+        name: float(np.mean([_psnr_in_hole(fill, case) for case in of]))
+        for name, fill in fills.items()
+    }
+
+
+def _psnr_in_hole(fill: Fill, case: Case) -> float:
+    region = case.hole[..., None]
+    filled = fill(case.truth * ~region, case.hole)
+    arrays = (jnp.asarray(array[None], jnp.float32) for array in (filled, case.truth, region))
+    estimate, truth, weight = arrays
+    return float(psnr(estimate / 255, truth / 255, region=weight)[0])

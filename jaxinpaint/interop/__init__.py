@@ -1,0 +1,1 @@
+"""Weights of published programs in, weights and programs out."""

@@ -1,0 +1,39 @@
+"""Samplers of holes: pure functions of a random key, on the device, one hole a call.
+
+``Sampler = (key, (height, width)) -> hole [H, W, 1]``; more holes come by ``vmap``.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+import jax
+from jaxtyping import Array, Float, Int
+
+from jaxinpaint.array_typing import Hole, RandomKey
+from jaxinpaint.masks.center import center
+from jaxinpaint.masks.irregular import irregular
+
+Sampler = Callable[[RandomKey, tuple[int, int]], Float[Array, "H W 1"]]
+SamplerName = Literal["irregular", "center"]
+
+__all__ = ["Sampler", "SamplerName", "center", "holes", "irregular", "sampler"]
+
+
+def sampler(name: SamplerName, *, ratio: tuple[float, float], border: bool) -> Sampler:
+    """The sampler of a name; those without a choice of ratio or border ignore theirs."""
+    match name:
+        case "irregular":
+            return partial(irregular, ratio=ratio, border=border)
+        case "center":
+            return center
+
+
+def holes(
+    sample: Sampler, key: RandomKey, indices: Int[Array, " N"], size: tuple[int, int]
+) -> Hole:
+    """One hole for each example, from the key and the example's global index alone.
+
+    So a batch gets the same holes whole on one device or cut over many.
+    """
+    return jax.vmap(lambda index: sample(jax.random.fold_in(key, index), size))(indices)

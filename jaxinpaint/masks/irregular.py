@@ -1,0 +1,166 @@
+"""Irregular holes: strokes, disks and ellipse arcs, drawn until the asked-for share is missing."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxinpaint.array_typing import RandomKey
+
+SHAPES = 10  # drawn one after the other; the last one is left unfinished
+SEGMENTS = 9  # of a path: the pen is set down, then moves along eight lines
+MARGIN = 50 / 512  # Liu et al., ECCV 2018, section 4.1: holes that keep 50 pixels off the border
+
+
+def irregular(
+    key: RandomKey,
+    size: tuple[int, int],
+    *,
+    ratio: tuple[float, float] = (0.01, 0.6),
+    border: bool = True,
+) -> Float[Array, "H W 1"]:
+    """A hole of random strokes, disks and ellipse arcs that covers a share of the picture.
+
+    A round pen draws the shapes one after the other. Every pixel has the moment at which the pen
+    first covers it, and the hole is what is covered when exactly the wanted number of pixels is:
+    the ratio holds by construction. Should all shapes cover too little, they grow evenly.
+
+    Args:
+        key: a random key; the same key gives the same hole.
+        size: height and width in pixels.
+        ratio: the bucket ``(low, high]`` of the missing share, which is uniform inside it.
+        border: whether the hole may come nearer to the border than 50/512 of the shorter side.
+
+    Returns:
+        1 where a pixel is missing. Works under ``jit`` and ``vmap``.
+
+    Raises:
+        ValueError: if the bucket holds no number of pixels, or more than may be covered.
+    """
+    height, width = size
+    low, high = _pixels_in_bucket(size, ratio)
+    margin = 0 if border else math.ceil(MARGIN * min(size))
+    if high > (height - 2 * margin) * (width - 2 * margin):
+        raise ValueError(
+            f"a hole of {ratio[1]:.0%} of the picture does not fit without touching the border; "
+            f"ask for less, or allow the border"
+        )
+    count_key, path_key = jax.random.split(key)
+    count = jax.random.randint(count_key, (), low, high + 1)
+    moments = _first_covered(path_key, height, width)
+    if margin:
+        inside = jnp.zeros(size, bool).at[margin:-margin, margin:-margin].set(True)
+        moments = jnp.where(inside, moments, jnp.inf)
+    return _smallest(moments, count).astype(jnp.float32)[..., None]
+
+
+def _pixels_in_bucket(size: tuple[int, int], ratio: tuple[float, float]) -> tuple[int, int]:
+    """The least and greatest number of pixels whose share lies in ``(low, high]``."""
+    pixels = size[0] * size[1]
+    # A tolerance, because 0.1 * 1000 pixels is not always 100 in floats.
+    least = math.floor(ratio[0] * pixels + 1e-6) + 1
+    greatest = math.floor(ratio[1] * pixels + 1e-6)
+    if not (0 <= ratio[0] < ratio[1] <= 1 and least <= greatest):
+        raise ValueError(f"no hole of {size[0]}x{size[1]} pixels has a ratio in {ratio}")
+    return least, greatest
+
+
+def _smallest(moments: Float[Array, "H W"], count: Int[Array, ""]) -> Bool[Array, "H W"]:
+    """Marks exactly ``count`` pixels, those with the smallest moments (``>= 0``).
+
+    Selection instead of sorting, which is twenty times slower: floats that are not negative are
+    ordered as their bit patterns are, so the threshold is built bit by bit.
+    """
+    bits = jax.lax.bitcast_convert_type(moments.astype(jnp.float32), jnp.int32)
+
+    def settle(i: Array, threshold: Array) -> Array:
+        raised = threshold | (1 << (30 - i))
+        return jnp.where(jnp.sum(bits < raised) < count, raised, threshold)
+
+    threshold = jax.lax.fori_loop(0, 31, settle, jnp.int32(0))
+    before, tied = bits < threshold, bits == threshold
+    missing = count - jnp.sum(before)
+    return before | (tied & (jnp.cumsum(tied.ravel()).reshape(tied.shape) <= missing))
+
+
+def _first_covered(key: RandomKey, height: int, width: int) -> Float[Array, "H W"]:
+    """When the pen first covers each pixel: the index of a path's segment plus the way along it."""
+    side = min(height, width)
+    y = (jnp.arange(height)[:, None] + 0.5) / side
+    x = (jnp.arange(width)[None, :] + 0.5) / side
+    starts, ends, radii = _paths(key, jnp.array([height, width]) / side)
+
+    def draw(moments: Array, segment: tuple[Array, ...]) -> tuple[Array, None]:
+        index, start, end, radius = segment
+        share, beyond = _pen(y, x, start, end, radius)
+        # What no pen reaches comes after everything else, nearest first: the shapes grow.
+        moment = jnp.where(beyond <= 0, index + share, starts.shape[0] + 1 + beyond)
+        return jnp.minimum(moments, moment), None
+
+    index = jnp.arange(starts.shape[0], dtype=jnp.float32)
+    untouched = jnp.full((height, width), jnp.inf)
+    return jax.lax.scan(draw, untouched, (index, starts, ends, radii))[0]
+
+
+def _pen(
+    y: Float[Array, "H 1"], x: Float[Array, "1 W"], start: Array, end: Array, radius: Array
+) -> tuple[Float[Array, "H W"], Float[Array, "H W"]]:
+    """A disk that moves from start to end: when it covers each pixel, and how far it stays off.
+
+    Returns:
+        the share in [0, 1] of its way at which the disk first covers the pixel (a pen that does not
+        move grows from nothing to its radius instead), and the pixel's distance to all that the
+        disk covers, not positive where it is covered.
+    """
+    way = end - start
+    length = jnp.linalg.norm(way)
+    moves = length > 0
+    per_length = 1 / jnp.where(moves, length, 1)
+    down, right = y - start[0], x - start[1]
+    ahead = (down * way[0] + right * way[1]) * per_length
+    aside2 = jnp.maximum(down**2 + right**2 - ahead**2, 0)
+    distance = jnp.sqrt((ahead - jnp.clip(ahead, 0, length)) ** 2 + aside2)
+    reached = ahead - jnp.sqrt(jnp.maximum(radius**2 - aside2, 0))
+    share = jnp.where(moves, reached * per_length, distance / radius)
+    return jnp.clip(share, 0, 1), distance - radius
+
+
+def _paths(key: RandomKey, extent: Array) -> tuple[Array, Array, Array]:
+    """Start, end and radius of every segment, in units of the shorter side."""
+    points, radii = jax.vmap(lambda k: _shape(k, extent))(jax.random.split(key, SHAPES))
+    # The first segment does not move: it sets the pen down.
+    starts = jnp.concatenate([points[:, :1], points[:, :-1]], axis=1)
+    return starts.reshape(-1, 2), points.reshape(-1, 2), jnp.repeat(radii, SEGMENTS)
+
+
+def _shape(key: RandomKey, extent: Array) -> tuple[Float[Array, "S 2"], Float[Array, ""]]:
+    """The pen's stops along one shape, and its radius."""
+    kind_key, place_key, radius_key, path_key = jax.random.split(key, 4)
+    place = jax.random.uniform(place_key, (2,)) * extent
+    kind = jax.random.choice(kind_key, 3, p=jnp.array([0.55, 0.2, 0.25]))
+    stops = jnp.stack([_stroke(path_key), jnp.zeros((SEGMENTS, 2)), _arc(path_key)])[kind]
+    thin, thick = jnp.array([0.015, 0.05, 0.015])[kind], jnp.array([0.06, 0.14, 0.05])[kind]
+    return place + stops, jax.random.uniform(radius_key, (), minval=thin, maxval=thick)
+
+
+def _stroke(key: RandomKey) -> Float[Array, "S 2"]:
+    """A walk that keeps its heading for a while, from the origin."""
+    heading_key, turn_key, length_key = jax.random.split(key, 3)
+    heading = jax.random.uniform(heading_key, maxval=2 * jnp.pi)
+    headings = heading + jnp.cumsum(0.8 * jax.random.normal(turn_key, (SEGMENTS - 1,)))
+    lengths = jax.random.uniform(length_key, (SEGMENTS - 1, 1), minval=0.04, maxval=0.2)
+    steps = lengths * jnp.stack([jnp.sin(headings), jnp.cos(headings)], axis=-1)
+    return jnp.concatenate([jnp.zeros((1, 2)), jnp.cumsum(steps, axis=0)])
+
+
+def _arc(key: RandomKey) -> Float[Array, "S 2"]:
+    """A part of an ellipse around the origin, between a quarter and the whole of it."""
+    axes_key, tilt_key, angle_key, sweep_key = jax.random.split(key, 4)
+    axes = jax.random.uniform(axes_key, (2,), minval=0.06, maxval=0.25)
+    first = jax.random.uniform(angle_key, maxval=2 * jnp.pi)
+    sweep = jax.random.uniform(sweep_key, minval=jnp.pi / 2, maxval=2 * jnp.pi)
+    angles = first + sweep * jnp.linspace(0, 1, SEGMENTS)
+    tilt = jax.random.uniform(tilt_key, maxval=jnp.pi)
+    turn = jnp.array([[jnp.cos(tilt), -jnp.sin(tilt)], [jnp.sin(tilt), jnp.cos(tilt)]])
+    return (axes * jnp.stack([jnp.sin(angles), jnp.cos(angles)], axis=-1)) @ turn.T

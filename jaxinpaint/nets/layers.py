@@ -1,0 +1,87 @@
+"""Layers that several networks share, written from their equations."""
+
+import math
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float
+
+# He et al., Delving Deep into Rectifiers, ICCV 2015, eq. 10: N(0, 2 / fan in).
+he_normal = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
+
+
+def leaky_relu(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """``max(x, 0.2 x)``: the slope that all the systems here use unless they say otherwise."""
+    return nn.leaky_relu(x, 0.2)
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation over all axes but the last (Ioffe and Szegedy, ICML 2015).
+
+    ::
+
+        y = (x - mean) / sqrt(var + 1e-5) · scale + bias
+        running ← 0.9 · running + 0.1 · batch
+
+    Statistics are float32, over the global batch. The running variance is the unbiased one
+    (n / (n - 1)), as in the published PyTorch programs; Flax's own layer keeps the biased one.
+
+    Attributes:
+        axis_name: the mapped axis over which statistics are averaged, under `pmap`.
+    """
+
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(
+        self,
+        x: Float[Array, "N *S C"],
+        *,
+        train: bool,
+        frozen: bool | Bool[Array, ""] = False,
+    ) -> Float[Array, "N *S C"]:
+        """Normalises by the batch, or by the running averages in evaluation or where ``frozen``.
+
+        ``frozen`` may be traced: one compiled step can serve before and after a fine-tuning starts.
+
+        Raises:
+            ValueError: in training, if there is one value a channel: its variance says nothing.
+        """
+        channels = x.shape[-1:]
+        scale = self.param("scale", nn.initializers.ones, channels)
+        bias = self.param("bias", nn.initializers.zeros, channels)
+        running_mean = self.variable("batch_stats", "mean", jnp.zeros, channels)
+        running_var = self.variable("batch_stats", "var", jnp.ones, channels)
+        mean, var = running_mean.value, running_var.value
+        if train:
+            batch_mean, batch_var, n = self._batch_statistics(x.astype(jnp.float32))
+            if n == 1:
+                raise ValueError(
+                    f"batch normalisation over a single value a channel (features {x.shape}): "
+                    "take a larger batch, larger crops or fewer levels"
+                )
+            running_mean.value = jnp.where(frozen, mean, 0.9 * mean + 0.1 * batch_mean)
+            running_var.value = jnp.where(frozen, var, 0.9 * var + 0.1 * batch_var * n / (n - 1))
+            mean, var = jnp.where(frozen, mean, batch_mean), jnp.where(frozen, var, batch_var)
+        gain = scale * lax.rsqrt(var + 1e-5)
+        return (x.astype(jnp.float32) * gain + (bias - mean * gain)).astype(x.dtype)
+
+    def _batch_statistics(self, x: Array) -> tuple[Array, Array, int]:
+        axes = tuple(range(x.ndim - 1))
+        mean = self._average(jnp.mean(x, axes))
+        var = self._average(jnp.mean(jnp.square(x - mean), axes))
+        n = math.prod(x.shape[:-1])
+        return mean, var, n if self.axis_name is None else n * lax.axis_size(self.axis_name)
+
+    def _average(self, x: Array) -> Array:
+        # While variables are initialised no axis is mapped yet.
+        if self.axis_name is None or self.is_initializing():
+            return x
+        return lax.pmean(x, self.axis_name)
+
+
+def parameter_count(variables: dict) -> int:
+    """How many trainable numbers the variables hold."""
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(variables["params"]))

@@ -1,0 +1,1 @@
+"""Objectives: arrays in, one value per image out. No networks, no parameters."""

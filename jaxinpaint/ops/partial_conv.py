@@ -1,0 +1,216 @@
+"""Partial convolution: a convolution that sees known pixels only and makes up for the missing ones.
+
+Liu et al., Image Inpainting for Irregular Holes Using Partial Convolutions, ECCV 2018, eq. 1 and 2;
+as a padding scheme: Liu et al., Partial Convolution based Padding, 2018.
+"""
+
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+Windowing = int | Sequence[int]
+Padding = int | Sequence[int] | Sequence[tuple[int, int]]
+
+
+def partial_conv(
+    x: Float[Array, "N *S C"] | Sequence[Float[Array, "N *S _"]],
+    valid: Float[Array, "N *S _"] | Sequence[Float[Array, "N *S _"]] | None,
+    kernel: Float[Array, "*K C O"],
+    bias: Float[Array, " O"] | None = None,
+    *,
+    strides: Windowing = 1,
+    padding: Padding = 0,
+    dilation: Windowing = 1,
+) -> tuple[Float[Array, "N *T O"], Float[Array, "N *T 1"]]:
+    """A convolution over known pixels, rescaled by how much of its window is known.
+
+    With ``X`` the window of the input, ``M`` that of the mask and ``W`` the kernel (eq. 1)::
+
+        y = Wᵀ(X ⊙ M) · sum(1) / sum(M) + b    where sum(M) > 0, else 0
+        updated valid = 1                       where sum(M) > 0, else 0   (eq. 2)
+
+    ``sum(1)`` counts the whole window times the channels, also where the window reaches past the
+    border, so that the ratio makes up for zero padding too.
+
+    Args:
+        x: the input, or a sequence of inputs that count as concatenated along their channels.
+        valid: ones where ``x`` is known. One channel serves all channels of ``x`` and is the fast
+            path: the mask is then summed once, not once a channel. ``C`` channels give every
+            channel a mask of its own. For a sequence of inputs, a sequence of such masks, one an
+            input. None: all of ``x`` is known, and only the padding is not.
+        kernel: spatial sizes, then input and output channels (HWIO or DHWIO).
+        bias: added after rescaling, and only where the window sees anything.
+        strides: of the window; one for all axes or one an axis.
+        padding: zeros (unknown pixels) around the input: one number for all sides, one an axis,
+            or a pair (before, after) an axis.
+        dilation: of the kernel; one for all axes or one an axis.
+
+    Returns:
+        ``y`` in the dtype of ``x``, and the updated mask with one channel in float32. Gradients
+        flow to ``x``, ``kernel`` and ``bias``, never to ``valid``, and are finite everywhere.
+
+    Raises:
+        ValueError: if the shapes of input, mask, kernel and bias do not fit together.
+
+    The first published programs divide by ``sum(M)`` alone: the same function with
+    ``kernel / prod(kernel.shape[:-1])``.
+    """
+    inputs, masks = _as_groups(x, valid)
+    _check_shapes(inputs, masks, kernel, bias)
+    window: dict = {"strides": strides, "padding": padding, "dilation": dilation}
+    raw = conv(masked(inputs, masks), kernel, **window)
+    seen = coverage(inputs, masks, kernel.shape[:-2], **window)
+    return renormalise(raw, seen, math.prod(kernel.shape[:-1]), bias)
+
+
+def conv(
+    x: Float[Array, "N *S C"],
+    kernel: Float[Array, "*K C O"],
+    *,
+    strides: Windowing = 1,
+    padding: Padding = 0,
+    dilation: Windowing = 1,
+) -> Float[Array, "N *T O"]:
+    """A plain convolution of any number of spatial axes, channels last, symmetric zero padding."""
+    axes = kernel.ndim - 2
+    spatial = "DHW"[-axes:]
+    layout = (f"N{spatial}C", f"{spatial}IO", f"N{spatial}C")
+    return lax.conv_general_dilated(
+        x,
+        kernel.astype(x.dtype),
+        window_strides=_per_axis(strides, axes),
+        padding=_pairs(padding, axes),
+        rhs_dilation=_per_axis(dilation, axes),
+        dimension_numbers=layout,
+    )
+
+
+def masked(
+    inputs: Sequence[Float[Array, "N *S _"]], masks: Sequence[Float[Array, "B *S _"]]
+) -> Float[Array, "N *S C"]:
+    """The inputs with their unknown pixels set to zero, concatenated along the channels."""
+    known = [x * lax.stop_gradient(m).astype(x.dtype) for x, m in zip(inputs, masks, strict=True)]
+    return known[0] if len(known) == 1 else jnp.concatenate(known, axis=-1)
+
+
+def coverage(
+    inputs: Sequence[Float[Array, "N *S _"]],
+    masks: Sequence[Float[Array, "B *S _"]],
+    kernel_size: Sequence[int],
+    *,
+    strides: Windowing = 1,
+    padding: Padding = 0,
+    dilation: Windowing = 1,
+) -> Float[Array, "B *T 1"]:
+    """``sum(M)``: how many known values each window sees, over its pixels and all channels.
+
+    ``Σ_g channels_g · window sum of mask_g``, float32 whatever the inputs' dtype: counts beyond 256
+    are not exact in bfloat16.
+    """
+    counts = sum(
+        (x.shape[-1] // m.shape[-1]) * jnp.sum(m.astype(jnp.float32), axis=-1)
+        for x, m in zip(inputs, masks, strict=True)
+    )
+    counts = lax.stop_gradient(jnp.asarray(counts))
+    axes = len(kernel_size)
+    parameters = zip(
+        kernel_size,
+        _per_axis(strides, axes),
+        _pairs(padding, axes),
+        _per_axis(dilation, axes),
+        strict=True,
+    )
+    # A sum over a box is separable: k additions an axis instead of k**axes a window.
+    for axis, (size, stride, pad, spread) in enumerate(parameters):
+        counts = _window_sum(counts, axis - axes, size, stride, pad, spread)
+    return counts[..., None]
+
+
+def renormalise(
+    raw: Float[Array, "N *T O"],
+    seen: Float[Array, "B *T 1"],
+    window: int,
+    bias: Float[Array, " O"] | None = None,
+) -> tuple[Float[Array, "N *T O"], Float[Array, "N *T 1"]]:
+    """The second half of a partial convolution: rescale what was summed, add the bias, cut.
+
+    Args:
+        raw: ``Wᵀ(X ⊙ M)``.
+        seen: ``sum(M)``, from `coverage`.
+        window: ``sum(1)``, the size of a whole window times the input channels.
+        bias: added where anything was seen.
+
+    Returns:
+        the output in the dtype of ``raw``, and the updated mask in float32.
+    """
+    updated = (seen > 0).astype(jnp.float32)
+    ratio = updated * window / jnp.maximum(seen, 1)
+    y = raw.astype(jnp.float32) * ratio
+    if bias is not None:
+        y = y + bias.astype(jnp.float32) * updated
+    return y.astype(raw.dtype), jnp.broadcast_to(updated, (*raw.shape[:-1], 1))
+
+
+def _as_groups(
+    x: Array | Sequence[Array], valid: Array | Sequence[Array] | None
+) -> tuple[list[Array], list[Array]]:
+    inputs = [x] if isinstance(x, jax.Array) else list(x)
+    if valid is None:
+        masks = [jnp.ones((1, *part.shape[1:-1], 1)) for part in inputs]
+    else:
+        masks = [valid] if isinstance(valid, jax.Array) else list(valid)
+    return inputs, masks
+
+
+def _check_shapes(
+    inputs: Sequence[Array], masks: Sequence[Array], kernel: Array, bias: Array | None
+) -> None:
+    if len(inputs) != len(masks):
+        raise ValueError(f"{len(inputs)} inputs need as many masks, not {len(masks)}")
+    for x, m in zip(inputs, masks, strict=True):
+        if x.ndim != kernel.ndim:
+            raise ValueError(f"a kernel of shape {kernel.shape} does not fit an input {x.shape}")
+        if m.shape[1:-1] != x.shape[1:-1] or m.shape[0] not in (1, x.shape[0]):
+            raise ValueError(f"valid has shape {m.shape}, its input {x.shape}")
+        if m.shape[-1] not in (1, x.shape[-1]):
+            raise ValueError(
+                f"valid has {m.shape[-1]} channels; it needs 1 or the {x.shape[-1]} of its input. "
+                "For one mask a group of channels give the groups as sequences"
+            )
+    channels = sum(x.shape[-1] for x in inputs)
+    if kernel.shape[-2] != channels:
+        raise ValueError(f"the kernel takes {kernel.shape[-2]} channels, the input has {channels}")
+    if bias is not None and bias.shape != kernel.shape[-1:]:
+        raise ValueError(f"bias has shape {bias.shape}, the kernel {kernel.shape[-1]} outputs")
+
+
+def _window_sum(
+    counts: Array, axis: int, size: int, stride: int, pad: tuple[int, int], dilation: int
+) -> Array:
+    axis %= counts.ndim
+
+    def along(value: int) -> tuple[int, ...]:
+        return tuple(value if i == axis else 1 for i in range(counts.ndim))
+
+    edges = tuple(pad if i == axis else (0, 0) for i in range(counts.ndim))
+    return lax.reduce_window(
+        counts, 0.0, lax.add, along(size), along(stride), edges, window_dilation=along(dilation)
+    )
+
+
+def _per_axis(value: Windowing, axes: int) -> tuple[int, ...]:
+    values = (value,) * axes if isinstance(value, int) else tuple(value)
+    if len(values) != axes:
+        raise ValueError(f"{value} does not give one number for each of {axes} spatial axes")
+    return values
+
+
+def _pairs(padding: Padding, axes: int) -> tuple[tuple[int, int], ...]:
+    values = (padding,) * axes if isinstance(padding, int) else tuple(padding)
+    if len(values) != axes:
+        raise ValueError(f"padding {padding} does not fit {axes} spatial axes")
+    return tuple((p, p) if isinstance(p, int) else p for p in values)

@@ -1,0 +1,89 @@
+"""Changing resolution: nearest upsampling, alone or fused with the convolution behind it."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+
+def upsample(x: Float[Array, "N H W C"]) -> Float[Array, "N 2*H 2*W C"]:
+    """Nearest upsampling to twice the size: each pixel becomes a 2×2 block."""
+    return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
+
+
+def upsample_conv(
+    x: Float[Array, "N H W C"], kernel: Float[Array, "3 3 C O"]
+) -> Float[Array, "N 2*H 2*W O"]:
+    """``conv(upsample(x), kernel, padding=1)`` without ever making the upsampled picture.
+
+    Of the nine pixels below the kernel only 2×2 are different ones, so each of the four pixels of
+    an output block is a 2×2 convolution of ``x`` whose taps are sums of the kernel's: 16
+    multiplications a block and channel pair instead of 36, and a quarter of the memory read.
+
+    Args:
+        x: features at half the resolution.
+        kernel: a 3×3 kernel, meant for the upsampled features.
+
+    Returns:
+        features at the full resolution, in the dtype of ``x``. Differentiable in reverse mode.
+    """
+    n, h, w, _ = x.shape
+    phases = jnp.stack([_phase(kernel, a, b) for a in (0, 1) for b in (0, 1)], axis=-2)
+    flat = phases.reshape(*phases.shape[:3], -1).astype(x.dtype)
+    y = _conv_2x2(x, flat).reshape(n, h + 1, w + 1, 2, 2, -1)
+    # An even output row sees the rows i-1 and i below it, an odd one i and i+1: the next window.
+    rows = [jnp.stack([y[:, a : a + h, b : b + w, a, b] for b in (0, 1)], axis=3) for a in (0, 1)]
+    return jnp.stack(rows, axis=2).reshape(n, 2 * h, 2 * w, -1)
+
+
+def _phase(kernel: Array, a: int, b: int) -> Float[Array, "2 2 C O"]:
+    """The 2×2 kernel that makes the output pixels at row phase ``a`` and column phase ``b``."""
+    return _fold(_fold(kernel, a, axis=0), b, axis=1)
+
+
+def _fold(kernel: Array, phase: int, axis: int) -> Array:
+    first, middle, last = jnp.split(kernel, 3, axis=axis)
+    taps = (first, middle + last) if phase == 0 else (first + middle, last)
+    return jnp.concatenate(taps, axis=axis)
+
+
+@jax.custom_vjp
+def _conv_2x2(x: Array, kernel: Array) -> Array:
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        window_strides=(1, 1),
+        padding=((1, 1), (1, 1)),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+
+
+def _conv_2x2_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
+    return _conv_2x2(x, kernel), (x, kernel)
+
+
+def _conv_2x2_backward(saved: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array]:
+    """The kernel's gradient as one matrix product a tap.
+
+    As the convolution that automatic differentiation makes of it, XLA's CPU backend takes a path
+    tens of times slower (`benchmarks/README.md`).
+    """
+    x, kernel = saved
+    _, h, w, _ = cotangent.shape
+    dx = lax.conv_general_dilated(
+        cotangent,
+        kernel[::-1, ::-1],
+        window_strides=(1, 1),
+        padding=((0, 0), (0, 0)),
+        dimension_numbers=("NHWC", "HWOI", "NHWC"),
+    )
+    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    taps = [
+        jnp.einsum("nhwc,nhwo->co", padded[:, i : i + h, j : j + w], cotangent)
+        for i in (0, 1)
+        for j in (0, 1)
+    ]
+    return dx, jnp.stack(taps).reshape(kernel.shape)
+
+
+_conv_2x2.defvjp(_conv_2x2_forward, _conv_2x2_backward)

@@ -1,0 +1,128 @@
+"""What a recipe is, and what it is made of: plain tuples and dataclasses."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+from jaxtyping import Array, Int
+
+from jaxinpaint.array_typing import (
+    Bytes,
+    Hole,
+    Image,
+    PerImage,
+    RandomKey,
+    Scalar,
+    Step,
+    Variables,
+)
+
+Tree = TypeVar("Tree")
+
+
+class Player(NamedTuple):
+    """One network under training: its variables and its optimiser's state."""
+
+    variables: Variables
+    opt_state: optax.OptState
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class TrainState:
+    """All that a training step reads and writes.
+
+    Attributes:
+        step: how many steps have been made.
+        key: the run's random key; a step draws from ``fold_in(key, step)``.
+        players: the networks by name; the one that fills holes is ``generator``.
+    """
+
+    step: Step
+    key: RandomKey
+    players: dict[str, Player]
+
+
+class Batch(NamedTuple):
+    """Training pictures, as bytes: what crosses from host to device."""
+
+    image: Bytes
+
+
+class Mean(NamedTuple):
+    """A mean that is not yet taken: sums and counts add up over steps and devices."""
+
+    total: Scalar
+    n: Scalar
+
+
+Metrics = dict[str, Mean]
+
+
+class Inpainted(NamedTuple):
+    """What filling a hole gives.
+
+    Attributes:
+        output: the network's picture, every pixel of it, in [0, 1].
+        composite: the output inside the hole, the known pixels untouched outside.
+    """
+
+    output: Image
+    composite: Image
+
+
+class Recipe(NamedTuple):
+    """A way to train one kind of inpainting system, as pure functions.
+
+    Attributes:
+        init: ``(key, (height, width)) -> state`` before the first step, for such pictures.
+        step: ``(state, batch) -> (state, metrics)``: draws holes, runs all forward passes, losses,
+            gradients and updates of every player.
+        inpaint: ``(generator's variables, image, hole) -> Inpainted``, in [0, 1].
+        size_multiple: the sides of a picture given to ``inpaint`` must be multiples of it.
+    """
+
+    init: Callable[[RandomKey, tuple[int, int]], TrainState]
+    step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
+    inpaint: Callable[[Variables, Image, Hole], Inpainted]
+    size_multiple: int
+
+
+def example_indices(n: int, axis_name: str | None) -> Int[Array, " N"]:
+    """The global indices of a batch's examples, also where a device holds a part of it only."""
+    first = 0 if axis_name is None else n * lax.axis_index(axis_name)
+    return first + jnp.arange(n)
+
+
+def weighted_sum(
+    terms: Mapping[str, PerImage], weights: Mapping[str, float]
+) -> tuple[Scalar, Metrics]:
+    """The loss that is minimised, ``Σ weight · mean over images``, and each term's report.
+
+    Returns:
+        the loss; and by name the mean of the loss, of every term, and of every term times its
+        weight (``NAME_weighted``).
+
+    Raises:
+        ValueError: if terms and weights do not have the same names.
+    """
+    if terms.keys() != weights.keys():
+        raise ValueError(f"terms {sorted(terms)} and weights {sorted(weights)} differ")
+    metrics: Metrics = {}
+    loss = jnp.zeros(())
+    for name, values in terms.items():
+        count = jnp.float32(values.size)
+        total = jnp.sum(values)
+        metrics[name] = Mean(total, count)
+        metrics[f"{name}_weighted"] = Mean(weights[name] * total, count)
+        loss += weights[name] * total / count
+    return loss, {"loss": Mean(loss, jnp.ones(())), **metrics}
+
+
+def averaged_over(axis_name: str | None, tree: Tree) -> Tree:
+    """The mean over a mapped axis; without one, the tree itself."""
+    return tree if axis_name is None else lax.pmean(tree, axis_name)

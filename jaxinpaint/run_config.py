@@ -1,0 +1,66 @@
+"""A run folder's config: everything that determines a run, as one frozen dataclass and one file."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import cattrs
+import tyro
+import yaml
+from cattrs.preconf.pyyaml import make_converter
+
+from jaxinpaint.data.sources import DataConfig
+from jaxinpaint.recipes import PartialConvConfig, RecipeConfig
+from jaxinpaint.training.loop import LoopConfig
+
+FILE = "config.yaml"
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that determines a run."""
+
+    recipe: RecipeConfig = field(default_factory=PartialConvConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    loop: Annotated[LoopConfig, tyro.conf.arg(name="")] = field(default_factory=LoopConfig)
+    seed: int = 0
+    """Of the weights, the order of the pictures, the crops and the holes."""
+
+
+class NoRun(ValueError):
+    """A folder that is no run, or whose config can't be read."""
+
+
+def save_config(config: RunConfig, folder: Path) -> None:
+    """Writes ``config.yaml`` into the run folder, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f"{FILE}.partial"
+    partial.write_text(yaml.safe_dump(_converter().unstructure(config), sort_keys=False))
+    partial.replace(folder / FILE)
+
+
+def load_config(folder: Path) -> RunConfig:
+    """The config of a run folder.
+
+    Raises:
+        NoRun: if there is no such folder, no config in it, or a config that does not fit.
+    """
+    path = folder / FILE
+    if not folder.is_dir():
+        raise NoRun(f"there is no run folder {folder}")
+    if not path.exists():
+        raise NoRun(f"{folder} is not a run folder: it has no {FILE}")
+    try:
+        return _converter().structure(yaml.safe_load(path.read_text()), RunConfig)
+    except yaml.YAMLError as error:
+        raise NoRun(f"{path} is not valid YAML: {error}") from error
+    except (cattrs.BaseValidationError, cattrs.ForbiddenExtraKeysError) as error:
+        problems = "; ".join(cattrs.transform_error(error))
+        raise NoRun(f"{path} does not fit this version: {problems}") from error
+
+
+def _converter() -> cattrs.Converter:
+    converter = make_converter(forbid_extra_keys=True)
+    converter.register_unstructure_hook(Path, str)
+    converter.register_structure_hook(Path, lambda value, _: Path(value))
+    return converter

@@ -1,0 +1,165 @@
+"""The training loop: batches through a compiled step, reports, checkpoints."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+from jaxtyping import UInt8
+from numpy import ndarray
+
+from jaxinpaint.recipes.base import Mean, Metrics, Recipe, TrainState
+from jaxinpaint.training.checkpoints import abstract_like, open_checkpoints
+from jaxinpaint.training.parallel import ahead, compile_step, place_on_all_devices, to_devices
+from jaxinpaint.training.reports import Picture, open_reports
+from jaxinpaint.training.stopping import require_finite, stop_signal
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """How long to train, and how often to tell and to save."""
+
+    steps: int = 500_000
+    """How many steps the run has."""
+    log_every: int = 100
+    """Steps between two lines of metrics."""
+    sample_every: int = 2_500
+    """Steps between two sample grids."""
+    checkpoint_every: int = 2_500
+    """Steps between two checkpoints."""
+    keep: int = 3
+    """How many of the latest checkpoints stay on disk."""
+
+
+class Trained(NamedTuple):
+    """How a run ended."""
+
+    state: TrainState
+    step: int
+    stopped: bool
+    """Whether it was told to stop before its last step."""
+
+
+def train(
+    recipe: Recipe,
+    config: LoopConfig,
+    *,
+    folder: Path,
+    size: tuple[int, int],
+    seed: int,
+    crops_from: Callable[[int], Iterator[UInt8[ndarray, "N H W 3"]]],
+    sample: Callable[[TrainState], Picture] | None = None,
+) -> Trained:
+    """Trains until the last step, from the newest checkpoint in the folder or from the start.
+
+    The weights after any step depend on the recipe, the seed and the data alone: a run that was
+    killed and goes on ends with the same bits as one that never was.
+
+    Args:
+        recipe: what to train.
+        config: how long, and how often to report and save.
+        folder: of the run: ``checkpoints/``, ``metrics.jsonl``, ``events/``, ``samples/``.
+        size: height and width of the training pictures.
+        seed: of the weights and of everything drawn in a step.
+        crops_from: from the number of the first step, this process's part of that step's batch and
+            of every later one.
+        sample: draws a picture to look at.
+
+    Raises:
+        NotFinite: if a loss term becomes infinite or no number.
+        ValueError: if the checkpoints in the folder do not fit the recipe.
+    """
+    placement = place_on_all_devices()
+    init = jax.jit(recipe.init, static_argnums=1, out_shardings=placement.replicated)
+    key = jax.random.key(seed)
+    abstract = abstract_like(
+        jax.eval_shape(lambda k: recipe.init(k, size), key), placement.replicated
+    )
+    step_on_devices = compile_step(recipe.step, placement)
+
+    with (
+        open_checkpoints(folder / "checkpoints", keep=config.keep) as checkpoints,
+        stop_signal() as stop,
+    ):
+        state = checkpoints.restore_latest(abstract)
+        if state is None:
+            state = init(key, size)
+        first = int(state.step)
+        batches = ahead(to_devices(crops, placement) for crops in crops_from(first))
+        with open_reports(folder, first=first, last=config.steps) as reports:
+            window = _Window(first)
+            step = first
+            while step < config.steps and not stop.is_set():
+                with window.waiting():
+                    batch = next(batches)
+                state, metrics = step_on_devices(state, batch)
+                step += 1
+                window.add(metrics, batch.image.shape[0])
+                reports.advance()
+                last = step == config.steps
+                saves = last or step % config.checkpoint_every == 0 or stop.is_set()
+                # Before a checkpoint always: what is not finite is never saved.
+                if step % config.log_every == 0 or saves:
+                    reports.scalars(step, window.close(config.steps - step))
+                if sample is not None and (last or step % config.sample_every == 0):
+                    reports.picture(step, sample(state))
+                if saves:
+                    checkpoints.save(state, step)
+    return Trained(state, step, stopped=step < config.steps)
+
+
+class _Window:
+    """The metrics since the last report, and how the time went."""
+
+    def __init__(self, first: int) -> None:
+        self._step = first
+        self._open()
+
+    def _open(self) -> None:
+        self._metrics: list[Metrics] = []
+        self._examples = 0
+        self._started = time.perf_counter()
+        self._waited = 0.0
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Counts the time inside as waiting for data."""
+        # The device may be one step behind, no more: else the wait would be told as nothing.
+        if self._metrics:
+            jax.block_until_ready(self._metrics[-1])
+        started = time.perf_counter()
+        yield
+        self._waited += time.perf_counter() - started
+
+    def add(self, metrics: Metrics, examples: int) -> None:
+        """The metrics of the next step, which may still be running."""
+        self._step += 1
+        self._examples += examples
+        self._metrics.append(metrics)
+
+    def close(self, steps_left: int) -> dict[str, float]:
+        """Means and rates of the window, which starts anew.
+
+        Raises:
+            NotFinite: if a term of any of its steps is infinite or no number.
+        """
+        steps: list[Metrics] = jax.device_get(self._metrics)
+        first = self._step - len(steps) + 1
+        for step, metrics in enumerate(steps, first):
+            require_finite(step, {name: float(m.total / m.n) for name, m in metrics.items()})
+        seconds = time.perf_counter() - self._started
+        values = {name: _mean([metrics[name] for metrics in steps]) for name in steps[0]}
+        values |= {
+            "examples_per_second": self._examples / seconds,
+            "waiting_for_data": self._waited / seconds,
+            "seconds_left": steps_left * seconds / len(steps),
+        }
+        self._open()
+        return values
+
+
+def _mean(means: Sequence[Mean]) -> float:
+    return float(sum(m.total for m in means) / sum(m.n for m in means))

@@ -1,0 +1,65 @@
+"""Devices: batches split over all of them, everything else on each."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeAlias, TypeVar
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, UInt8
+
+from jaxinpaint.recipes.base import Batch, Metrics, TrainState
+
+T = TypeVar("T")
+StepFunction: TypeAlias = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
+
+
+class Placement(NamedTuple):
+    """Where arrays live: copied to every device, or cut along their first axis."""
+
+    replicated: NamedSharding
+    split: NamedSharding
+
+
+def place_on_all_devices() -> Placement:
+    """A mesh of one axis, ``data``, over all devices of all processes."""
+    # Auto: the compiler finds the sharding of what a step computes in between.
+    mesh = Mesh(np.array(jax.devices()), ("data",), axis_types=(AxisType.Auto,))
+    return Placement(
+        NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec("data"))
+    )
+
+
+def compile_step(step: StepFunction, placement: Placement) -> StepFunction:
+    """The step on all devices of the placement. It donates its state: the old one is gone after."""
+    return jax.jit(
+        step,
+        in_shardings=(placement.replicated, placement.split),
+        out_shardings=placement.replicated,
+        donate_argnums=0,
+    )
+
+
+def to_devices(crops: UInt8[np.ndarray, "N H W C"], placement: Placement) -> Batch:
+    """This process's part of a batch, on its devices, as a part of the global one.
+
+    Raises:
+        ValueError: if the batch does not divide among the devices.
+    """
+    devices = placement.split.mesh.size
+    whole = crops.shape[0] * jax.process_count()
+    if whole % devices:
+        raise ValueError(f"a batch of {whole} does not divide among {devices} devices")
+    image: Array = jax.make_array_from_process_local_data(placement.split, crops)
+    return Batch(image)
+
+
+def ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:
+    """The same items, drawn ``depth`` ahead: transfers to the device overlap with computation."""
+    queue: deque[T] = deque()
+    for item in items:
+        queue.append(item)
+        if len(queue) > depth:
+            yield queue.popleft()
+    yield from queue

@@ -1,0 +1,89 @@
+"""What a run tells: metrics.jsonl, TensorBoard events, a progress bar, pictures."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+from tensorboardX import SummaryWriter
+from tqdm import tqdm
+
+Picture = UInt8[np.ndarray, "H W 3"]
+
+
+class Reports:
+    """Writes the numbers and pictures of a run into its folder and shows its progress."""
+
+    def __init__(self, folder: Path, events: SummaryWriter, bar: tqdm) -> None:
+        self._folder = folder
+        self._events = events
+        self._bar = bar
+
+    def advance(self) -> None:
+        """One step is done."""
+        self._bar.update()
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Numbers of a step: a line of metrics.jsonl, TensorBoard scalars, the bar's tail."""
+        with (self._folder / "metrics.jsonl").open("a") as lines:
+            lines.write(json.dumps({"step": step, **values}) + "\n")
+        for name, value in values.items():
+            self._events.add_scalar(name, value, step)
+        told = (
+            f"loss {values['loss']:.4f}, {values['examples_per_second']:.1f} examples/s, "
+            f"{values['waiting_for_data']:.0%} waiting for data"
+        )
+        self._bar.set_postfix_str(told, refresh=False)
+        if self._bar.disable:
+            left = values["seconds_left"]
+            print(f"step {step}: {told}, {left / 60:.1f} minutes left", flush=True)
+
+    def picture(self, step: int, picture: Picture) -> Path:
+        """A sample grid of a step, as a PNG and for TensorBoard; returns the PNG's path."""
+        path = self._folder / "samples" / f"step_{step:08d}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(picture).save(path)
+        self._events.add_image("samples", picture, step, dataformats="HWC")
+        return path
+
+
+@contextmanager
+def open_reports(folder: Path, *, first: int, last: int) -> Iterator[Reports]:
+    """The reports of a run that goes from step ``first`` to ``last``.
+
+    Whatever an earlier, interrupted run reported of later steps than ``first`` is dropped, so that
+    every step is told once. The bar is drawn on a terminal only; elsewhere lines are printed.
+    """
+    _drop_lines_after(folder / "metrics.jsonl", first)
+    bar = tqdm(
+        total=last,
+        initial=first,
+        unit="step",
+        dynamic_ncols=True,
+        file=sys.stdout,
+        disable=not sys.stdout.isatty(),
+    )
+    # Flushed often: a killed run keeps its curves.
+    events = SummaryWriter(str(folder / "events"), purge_step=first + 1, flush_secs=10)
+    with bar, events:
+        yield Reports(folder, events, bar)
+
+
+def _drop_lines_after(path: Path, step: int) -> None:
+    if not path.exists():
+        return
+    kept = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
+    partial = path.with_suffix(".partial")
+    partial.write_text("".join(f"{line}\n" for line in kept))
+    partial.replace(path)
+
+
+def _step_of(line: str) -> float:
+    try:
+        return json.loads(line)["step"]
+    except json.JSONDecodeError:  # cut short when the run was killed
+        return float("inf")
