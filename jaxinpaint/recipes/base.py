@@ -48,9 +48,16 @@ class TrainState:
 
 
 class Batch(NamedTuple):
-    """Training pictures, as bytes: what crosses from host to device."""
+    """Training pictures: what crosses from host to device.
+
+    Attributes:
+        image: as bytes.
+        index: the place of each example in the whole batch. What is drawn for an example depends on
+            the step and this index, never on how the batch is spread over devices.
+    """
 
     image: Bytes
+    index: Int[Array, " N"]
 
 
 class Mean(NamedTuple):
@@ -90,12 +97,6 @@ class Recipe(NamedTuple):
     step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
     inpaint: Callable[[Variables, Image, Hole], Inpainted]
     size_multiple: int
-
-
-def example_indices(n: int, axis_name: str | None) -> Int[Array, " N"]:
-    """The global indices of a batch's examples, also where a device holds a part of it only."""
-    first = 0 if axis_name is None else n * lax.axis_index(axis_name)
-    return first + jnp.arange(n)
 
 
 def weighted_sum(

@@ -30,7 +30,6 @@ from jaxinpaint.recipes.base import (
     Recipe,
     TrainState,
     averaged_over,
-    example_indices,
     weighted_sum,
 )
 
@@ -118,9 +117,9 @@ def partial_conv(config: PartialConvConfig, *, axis_name: str | None = None) -> 
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         truth = from_bytes(batch.image)
-        n, height, width, _ = truth.shape
+        _, height, width, _ = truth.shape
         key = jax.random.fold_in(state.key, state.step)
-        hole = masks.holes(sample_hole, key, example_indices(n, axis_name), (height, width))
+        hole = masks.holes(sample_hole, key, batch.index, (height, width))
         variables, opt_state = state.players["generator"]
         fine_tuning = config.finetune_from is not None and state.step >= config.finetune_from
 

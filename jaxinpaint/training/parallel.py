@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, UInt8
+from jaxtyping import UInt8
 
 from jaxinpaint.recipes.base import Batch, Metrics, TrainState
 
@@ -44,15 +44,24 @@ def compile_step(step: StepFunction, placement: Placement) -> StepFunction:
 def to_devices(crops: UInt8[np.ndarray, "N H W C"], placement: Placement) -> Batch:
     """This process's part of a batch, on its devices, as a part of the global one.
 
+    Args:
+        crops: every P-th example of the whole batch from the p-th on, for process p of P.
+        placement: where to.
+
     Raises:
         ValueError: if the batch does not divide among the devices.
     """
-    devices = placement.split.mesh.size
-    whole = crops.shape[0] * jax.process_count()
-    if whole % devices:
-        raise ValueError(f"a batch of {whole} does not divide among {devices} devices")
-    image: Array = jax.make_array_from_process_local_data(placement.split, crops)
-    return Batch(image)
+    processes = jax.process_count()
+    whole = crops.shape[0] * processes
+    if whole % placement.split.mesh.size:
+        raise ValueError(
+            f"a batch of {whole} does not divide among {placement.split.mesh.size} devices"
+        )
+    index = np.arange(jax.process_index(), whole, processes, dtype=np.int32)
+    return Batch(
+        jax.make_array_from_process_local_data(placement.split, crops),
+        jax.make_array_from_process_local_data(placement.split, index),
+    )
 
 
 def ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:
