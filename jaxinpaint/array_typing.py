@@ -2,8 +2,9 @@
 
 Axes
     N      examples of a batch            C, I, O  channels (of anything, in, out)
-    H, W   height and width in pixels     *S       spatial axes, 2 or 3 of them
-    K      size of a window               L        classes or logits
+    H, W   height and width in pixels     h, w     those of another resolution
+    *S     spatial axes, 2 or 3 of them   *T       those of the output
+    *K     sizes of a window
 
 Conventions
     Images are float32 (bfloat16 inside a net under mixed precision), RGB, in [0, 1], NHWC.
@@ -23,7 +24,6 @@ from jaxtyping import Array, Float, Int, Key, UInt8
 Image: TypeAlias = Float[Array, "N H W C"]
 Hole: TypeAlias = Float[Array, "N H W 1"]
 Valid: TypeAlias = Float[Array, "N H W 1"]
-Features: TypeAlias = Float[Array, "N H W C"]
 Bytes: TypeAlias = UInt8[Array, "N H W C"]
 PerImage: TypeAlias = Float[Array, " N"]
 Scalar: TypeAlias = Float[Array, ""]

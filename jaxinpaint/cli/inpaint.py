@@ -88,9 +88,10 @@ def _jobs(image: Path, hole: Path, output: Path) -> list[Job]:
     else:
         to_folder = output.is_dir() or not output.suffix
         jobs = [Job(image, hole, output / image.name if to_folder else output)]
+    sources = {path.resolve() for job in jobs for path in (job.picture, job.hole)}
     for job in jobs:
         check_writable(job.target)
-        if job.target.resolve() in (job.picture.resolve(), job.hole.resolve()):
+        if job.target.resolve() in sources:
             raise ValueError(f"{job.target} would be written over; choose another output")
     return jobs
 

@@ -1,10 +1,11 @@
 """Picture files: whatever the format, RGB bytes come out; and files of holes."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
@@ -19,34 +20,47 @@ def open_upright(path: Path) -> Image.Image:
     """The decoded picture, turned as its EXIF orientation says.
 
     Raises:
-        UnreadablePicture: if the file is missing, no picture, or broken.
+        UnreadablePicture: if the file is missing, no picture, broken, or of floats.
     """
     try:
-        with Image.open(path) as image:
-            image.load()
-            return ImageOps.exif_transpose(image)
+        with Image.open(path) as opened:
+            opened.load()
+            image = _upright(opened)
     except FileNotFoundError:
         raise UnreadablePicture(f"{path}: no such file") from None
     except UnidentifiedImageError:
         raise UnreadablePicture(f"{path}: not a picture that Pillow can read") from None
+    except OSError as error:
+        # The system's own messages would name the path once more.
+        raise UnreadablePicture(f"{path}: {error.strerror or error}") from error
     # Pillow's decoders raise all of these for damaged files.
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except (SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise UnreadablePicture(f"{path}: {error}") from error
+    if image.mode == "F":
+        raise UnreadablePicture(
+            f"{path}: a picture of floats has no stated range; save it with 8 or 16 bits"
+        )
+    return image
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The picture turned; an EXIF that Pillow can't write again without its orientation is lost."""
+    try:
+        return ImageOps.exif_transpose(image)
+    # A field whose type is not the one that it should have ends in any of these.
+    except (struct.error, TypeError, AttributeError):
+        bare = image.copy()
+        bare.info.pop("exif", None)
+        bare.getexif()[ExifTags.Base.Orientation] = image.getexif()[ExifTags.Base.Orientation]
+        return ImageOps.exif_transpose(bare)
 
 
 def to_rgb(image: Image.Image) -> RGB:
-    """RGB bytes of a picture of any mode.
+    """RGB bytes of a picture of any mode but floats.
 
     Grey and palette pictures are expanded, transparent ones laid over white, 16-bit ones scaled to
     8 bits, and others (CMYK, Lab, …) converted as Pillow does.
-
-    Raises:
-        UnreadablePicture: for pictures of floats.
     """
-    if image.mode == "F":
-        raise UnreadablePicture(
-            "a picture of floats has no stated range; save it with 8 or 16 bits"
-        )
     if image.mode.startswith("I"):
         grey = grey_to_bytes(np.asarray(image))
         return np.repeat(grey[..., None], 3, axis=-1)
@@ -65,19 +79,16 @@ def read_rgb(path: Path) -> RGB:
     """The upright picture of a file as RGB bytes.
 
     Raises:
-        UnreadablePicture: if the file is missing, no picture, or broken.
+        UnreadablePicture: as `open_upright`.
     """
-    try:
-        return to_rgb(open_upright(path))
-    except UnreadablePicture as error:
-        raise error if str(path) in str(error) else UnreadablePicture(f"{path}: {error}") from None
+    return to_rgb(open_upright(path))
 
 
 def read_hole(path: Path) -> Bool[np.ndarray, "H W"]:
     """The hole of a mask file: white is missing, the threshold is half; transparent is known.
 
     Raises:
-        UnreadablePicture: if the file is missing, no picture, or broken.
+        UnreadablePicture: as `open_upright`.
     """
     image = open_upright(path)
     if image.has_transparency_data:

@@ -5,12 +5,23 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, UInt8
-from PIL import Image, JpegImagePlugin
+from PIL import ExifTags, Image, JpegImagePlugin, UnidentifiedImageError
 
 from jaxinpaint.data.pictures import open_upright
 
 # What Pillow hands on from one file to the next, in the formats that can hold it.
 METADATA = ("exif", "icc_profile", "dpi", "xmp", "comment")
+
+# In a TIFF file these stand among the tags that describe how its pixels are stored.
+EXIF_IN_TIFF = (
+    ExifTags.Base.ImageDescription,
+    ExifTags.Base.Make,
+    ExifTags.Base.Model,
+    ExifTags.Base.Software,
+    ExifTags.Base.DateTime,
+    ExifTags.Base.Artist,
+    ExifTags.Base.Copyright,
+)
 
 
 def write_filled(
@@ -21,48 +32,85 @@ def write_filled(
 ) -> None:
     """Writes the source's picture with the pixels of the hole taken from ``filled``.
 
-    Mode (grey, alpha, 16 bits), EXIF, colour profile and resolution are the source's, upright; the
-    format is that of the target's suffix. In lossless formats every known pixel keeps its value;
-    JPEG compresses all of them again, with the source's own tables if it is a JPEG too. Palette
-    pictures become RGB, since a filled colour may not be in the palette.
+    Mode (grey, alpha, 16 bits of grey), EXIF, colour profile and resolution are the source's,
+    upright; the format is that of the target's suffix. Every known pixel keeps its value, and a
+    format that would change any is refused, but for JPEG: it compresses all of them again, with the
+    source's own tables if it is a JPEG too. Palette pictures become RGB, since a filled colour may
+    not be in the palette; CMYK and Lab ones do too, without their profile; black and white becomes
+    grey. Of a file with several frames the first is written.
 
     The file appears whole or not at all.
 
     Raises:
         UnreadablePicture: if the source can't be read.
-        ValueError: if the target's suffix is no picture format that Pillow writes.
+        ValueError: if the target's suffix is no picture format that Pillow writes, or one that
+            can't hold this picture.
     """
+    check_writable(target)
     image = open_upright(source)
     pasted = _paste(image, filled, hole)
     target.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays last: Pillow takes the format from it.
     partial = target.with_name(f".{target.stem}.partial{target.suffix}")
     try:
-        pasted.save(partial, **_options(source, image, target))
+        if problem := _problem_saving(pasted, partial, _options(source, image, pasted.mode, target)):
+            raise ValueError(
+                f"{target}: this format does not hold this {pasted.mode} picture as it is "
+                f"({problem}); take .png or .tif"
+            )
         partial.replace(target)
-    except (KeyError, OSError) as error:
-        if isinstance(error, OSError) and "cannot write mode" not in str(error):
-            raise
-        raise ValueError(f"{target}: this format does not hold {pasted.mode} pictures") from error
     finally:
         partial.unlink(missing_ok=True)
 
 
 def check_writable(target: Path) -> None:
     """Raises ValueError if Pillow writes no format of that suffix."""
-    Image.init()
-    if Image.EXTENSION.get(target.suffix.lower()) not in Image.SAVE:
+    if _format(target) not in Image.SAVE:
         raise ValueError(f"{target}: {target.suffix or 'no suffix'} is no format to write pictures")
+
+
+def _format(target: Path) -> str | None:
+    """Pillow's name of the format that it writes to such a file."""
+    return Image.registered_extensions().get(target.suffix.lower())
+
+
+def _is_jpeg(target: Path) -> bool:
+    return _format(target) == "JPEG"
+
+
+def _problem_saving(picture: Image.Image, path: Path, options: dict[str, Any]) -> str | None:
+    """Saves a picture, and says why the file does not hold it if it does not.
+
+    Pillow drops alpha or bits, takes fewer colours, and compresses with loss without a word. So the
+    file is read again: of all formats only JPEG may change pixels.
+    """
+    try:
+        picture.save(path, **options)
+        if _is_jpeg(path):
+            return None
+        with Image.open(path) as saved:
+            same = np.array_equal(np.asarray(saved.convert(picture.mode)), np.asarray(picture))
+        return None if same else "pixels would change"
+    except UnidentifiedImageError:
+        return "Pillow does not read such files"
+    except (KeyError, ValueError) as error:
+        return str(error)
+    except OSError as error:
+        if "cannot write mode" in str(error):
+            return str(error)
+        raise
 
 
 def _paste(
     image: Image.Image, filled: UInt8[np.ndarray, "H W 3"], hole: Bool[np.ndarray, "H W"]
 ) -> Image.Image:
+    transparent = image.has_transparency_data
     match image.mode:
-        case "L" | "1":
+        case "L" | "1" if not transparent:
             image = image.convert("L")
             replacement = np.asarray(Image.fromarray(filled).convert("L"))
-        case "LA":
+        case "L" | "1" | "LA":
+            image = image.convert("LA")
             grey = np.asarray(Image.fromarray(filled).convert("L"))
             replacement = np.stack([grey, np.full_like(grey, 255)], axis=-1)
         case mode if mode.startswith("I"):
@@ -70,7 +118,7 @@ def _paste(
             values = np.asarray(image)
             grey = np.asarray(Image.fromarray(filled).convert("L")).astype(values.dtype) * 257
             return Image.fromarray(np.where(hole, grey, values))
-        case _ if image.has_transparency_data:
+        case _ if transparent:
             image = image.convert("RGBA")
             opaque = np.full((*filled.shape[:2], 1), 255, np.uint8)
             replacement = np.concatenate([filled, opaque], axis=-1)
@@ -83,18 +131,33 @@ def _paste(
     )
 
 
-def _options(source: Path, image: Image.Image, target: Path) -> dict[str, Any]:
+def _options(source: Path, image: Image.Image, mode: str, target: Path) -> dict[str, Any]:
+    """What to save a picture of a mode with: the source's metadata, and the format's settings."""
     options = {name: image.info[name] for name in METADATA if name in image.info}
-    if target.suffix.lower() in {".jpg", ".jpeg"}:
-        with Image.open(source) as original:
-            if isinstance(original, JpegImagePlugin.JpegImageFile):
-                tables = original.quantization
-                options |= {
-                    "qtables": tables,
-                    "subsampling": JpegImagePlugin.get_sampling(original),
-                }
+    if options.get("dpi") == (1, 1):
+        del options["dpi"]  # so Pillow reads a TIFF that states none
+    if image.mode in ("CMYK", "LAB"):
+        options.pop("icc_profile", None)  # its numbers are no longer these
+    with Image.open(source) as original:
+        if original.format == "TIFF":
+            options |= _tiff_metadata(original)
+        if _is_jpeg(target):
+            if isinstance(original, JpegImagePlugin.JpegImageFile) and original.mode == mode:
+                options["qtables"] = original.quantization
+                options["subsampling"] = JpegImagePlugin.get_sampling(original)
             else:
                 options |= {"quality": 95, "subsampling": 0}
-    elif target.suffix.lower() == ".webp":
-        options |= {"lossless": True}
+    if _format(target) == "WEBP":
+        options |= {"lossless": True, "exact": True}  # exact: also where alpha is 0
     return options
+
+
+def _tiff_metadata(original: Image.Image) -> dict[str, Any]:
+    """EXIF, which Pillow does not keep in one piece for TIFF files."""
+    tags = original.getexif()
+    exif = Image.Exif()
+    exif.update({tag: tags[tag] for tag in EXIF_IN_TIFF if tag in tags})
+    for part in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+        if values := tags.get_ifd(part):
+            exif.get_ifd(part).update(values)
+    return {"exif": exif.tobytes()}

@@ -30,10 +30,10 @@ def sampler(name: SamplerName, *, ratio: tuple[float, float], border: bool) -> S
 
 
 def holes(
-    sample: Sampler, key: RandomKey, indices: Int[Array, " N"], size: tuple[int, int]
+    sample: Sampler, key: RandomKey, positions: Int[Array, " N"], size: tuple[int, int]
 ) -> Hole:
-    """One hole for each example, from the key and the example's global index alone.
+    """One hole for each example, from the key and the example's position in the whole batch alone.
 
     So a batch gets the same holes whole on one device or cut over many.
     """
-    return jax.vmap(lambda index: sample(jax.random.fold_in(key, index), size))(indices)
+    return jax.vmap(lambda position: sample(jax.random.fold_in(key, position), size))(positions)

@@ -11,7 +11,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxinpaint.array_typing import Features, Image, Valid
+from jaxinpaint.array_typing import Image, Valid
 from jaxinpaint.nets.layers import BatchNorm, he_normal, leaky_relu
 from jaxinpaint.nets.network import Network, network
 from jaxinpaint.ops.partial_conv import conv, coverage, masked, partial_conv, renormalise
@@ -113,8 +113,13 @@ class _Encoder(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Features, valid: Valid, *, train: bool, frozen: bool | Bool[Array, ""]
-    ) -> tuple[Features, Valid]:
+        self,
+        x: Float[Array, "N H W C"],
+        valid: Float[Array, "N H W 1"],
+        *,
+        train: bool,
+        frozen: bool | Bool[Array, ""],
+    ) -> tuple[Float[Array, "N h w O"], Float[Array, "N h w 1"]]:
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", he_normal, shape)
         x, valid = partial_conv(x, valid, kernel, strides=2, padding=self.kernel_size // 2)
@@ -130,8 +135,14 @@ class _Decoder(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Features, x_valid: Valid, skip: Features, skip_valid: Valid, *, train: bool
-    ) -> tuple[Features, Valid]:
+        self,
+        x: Float[Array, "N h w C"],
+        x_valid: Float[Array, "N h w 1"],
+        skip: Float[Array, "N H W S"],
+        skip_valid: Float[Array, "N H W 1"],
+        *,
+        train: bool,
+    ) -> tuple[Float[Array, "N H W O"], Float[Array, "N H W 1"]]:
         shape = (3, 3, x.shape[-1] + skip.shape[-1], self.features)
         kernel = self.param("kernel", he_normal, shape)
         raw, seen = _see_upsampled_and_skip(x, x_valid, skip, skip_valid, kernel)
@@ -146,7 +157,13 @@ class _LastDecoder(nn.Module):
     bias_rule: LastLayer
 
     @nn.compact
-    def __call__(self, x: Features, x_valid: Valid, image: Image, valid: Valid) -> Image:
+    def __call__(
+        self,
+        x: Float[Array, "N h w C"],
+        x_valid: Float[Array, "N h w 1"],
+        image: Float[Array, "N H W S"],
+        valid: Float[Array, "N H W 1"],
+    ) -> Float[Array, "N H W O"]:
         shape = (3, 3, x.shape[-1] + image.shape[-1], self.features)
         kernel = self.param("kernel", he_normal, shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
@@ -159,8 +176,12 @@ class _LastDecoder(nn.Module):
 
 
 def _see_upsampled_and_skip(
-    x: Features, x_valid: Valid, skip: Features, skip_valid: Valid, kernel: Float[Array, "3 3 C O"]
-) -> tuple[Features, Valid]:
+    x: Float[Array, "N h w C"],
+    x_valid: Float[Array, "N h w 1"],
+    skip: Float[Array, "N H W S"],
+    skip_valid: Float[Array, "N H W 1"],
+    kernel: Float[Array, "3 3 C+S O"],
+) -> tuple[Float[Array, "N H W O"], Float[Array, "N H W 1"]]:
     """What a 3×3 partial convolution sums over [upsampled x, skip]: ``Wᵀ(X ⊙ M)`` and ``sum(M)``.
 
     The concatenation is never made, nor is x upsampled: the kernel is cut instead.
@@ -168,7 +189,8 @@ def _see_upsampled_and_skip(
     x_kernel, skip_kernel = jnp.split(kernel, [x.shape[-1]], axis=2)
     raw = upsample_conv(masked([x], [x_valid]), x_kernel)
     raw += conv(masked([skip], [skip_valid]), skip_kernel, padding=1)
-    seen = coverage([x, skip], [upsample(x_valid), skip_valid], (3, 3), padding=1)
+    channels = [x.shape[-1], skip.shape[-1]]
+    seen = coverage([upsample(x_valid), skip_valid], channels, (3, 3), padding=1)
     return raw, seen
 
 

@@ -7,7 +7,6 @@ as a padding scheme: Liu et al., Partial Convolution based Padding, 2018.
 import math
 from collections.abc import Sequence
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
@@ -63,7 +62,8 @@ def partial_conv(
     _check_shapes(inputs, masks, kernel, bias)
     window: dict = {"strides": strides, "padding": padding, "dilation": dilation}
     raw = conv(masked(inputs, masks), kernel, **window)
-    seen = coverage(inputs, masks, kernel.shape[:-2], **window)
+    channels = [part.shape[-1] for part in inputs]
+    seen = coverage(masks, channels, kernel.shape[:-2], **window)
     return renormalise(raw, seen, math.prod(kernel.shape[:-1]), bias)
 
 
@@ -98,8 +98,8 @@ def masked(
 
 
 def coverage(
-    inputs: Sequence[Float[Array, "N *S _"]],
     masks: Sequence[Float[Array, "B *S _"]],
+    channels: Sequence[int],
     kernel_size: Sequence[int],
     *,
     strides: Windowing = 1,
@@ -108,12 +108,18 @@ def coverage(
 ) -> Float[Array, "B *T 1"]:
     """``sum(M)``: how many known values each window sees, over its pixels and all channels.
 
-    ``Σ_g channels_g · window sum of mask_g``, float32 whatever the inputs' dtype: counts beyond 256
+    ``Σ_g channels_g · window sum of mask_g``, float32 whatever the masks' dtype: counts beyond 256
     are not exact in bfloat16.
+
+    Args:
+        masks: one for each group of channels: with one channel, or with all of the group's.
+        channels: how many channels each group has.
+        kernel_size: one number a spatial axis.
+        strides, padding, dilation: as in `partial_conv`.
     """
     counts = sum(
-        (x.shape[-1] // m.shape[-1]) * jnp.sum(m.astype(jnp.float32), axis=-1)
-        for x, m in zip(inputs, masks, strict=True)
+        (n // mask.shape[-1]) * jnp.sum(mask.astype(jnp.float32), axis=-1)
+        for mask, n in zip(masks, channels, strict=True)
     )
     counts = lax.stop_gradient(jnp.asarray(counts))
     axes = len(kernel_size)
@@ -158,11 +164,11 @@ def renormalise(
 def _as_groups(
     x: Array | Sequence[Array], valid: Array | Sequence[Array] | None
 ) -> tuple[list[Array], list[Array]]:
-    inputs = [x] if isinstance(x, jax.Array) else list(x)
+    inputs = list(x) if isinstance(x, list | tuple) else [x]
     if valid is None:
         masks = [jnp.ones((1, *part.shape[1:-1], 1)) for part in inputs]
     else:
-        masks = [valid] if isinstance(valid, jax.Array) else list(valid)
+        masks = list(valid) if isinstance(valid, list | tuple) else [valid]
     return inputs, masks
 
 

@@ -52,12 +52,12 @@ class Batch(NamedTuple):
 
     Attributes:
         image: as bytes.
-        index: the place of each example in the whole batch. What is drawn for an example depends on
-            the step and this index, never on how the batch is spread over devices.
+        position: the place of each example in the whole batch. What is drawn for an example depends
+            on the step and this number, never on how the batch is spread over devices.
     """
 
     image: Bytes
-    index: Int[Array, " N"]
+    position: Int[Array, " N"]
 
 
 class Mean(NamedTuple):

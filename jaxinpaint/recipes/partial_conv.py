@@ -119,7 +119,7 @@ def partial_conv(config: PartialConvConfig, *, axis_name: str | None = None) -> 
         truth = from_bytes(batch.image)
         _, height, width, _ = truth.shape
         key = jax.random.fold_in(state.key, state.step)
-        hole = masks.holes(sample_hole, key, batch.index, (height, width))
+        hole = masks.holes(sample_hole, key, batch.position, (height, width))
         variables, opt_state = state.players["generator"]
         fine_tuning = config.finetune_from is not None and state.step >= config.finetune_from
 

@@ -57,10 +57,10 @@ def to_devices(crops: UInt8[np.ndarray, "N H W C"], placement: Placement) -> Bat
         raise ValueError(
             f"a batch of {whole} does not divide among {placement.split.mesh.size} devices"
         )
-    index = np.arange(jax.process_index(), whole, processes, dtype=np.int32)
+    position = np.arange(jax.process_index(), whole, processes, dtype=np.int32)
     return Batch(
         jax.make_array_from_process_local_data(placement.split, crops),
-        jax.make_array_from_process_local_data(placement.split, index),
+        jax.make_array_from_process_local_data(placement.split, position),
     )
 
 

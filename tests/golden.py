@@ -1,0 +1,50 @@
+"""Reference numbers of the original programs, and the weights they were computed with.
+
+`reference/` holds arrays only (NHWC, HWIO). Their networks' weights follow from a rule by name, so
+that no weight file is needed.
+"""
+
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FOLDER = Path(__file__).parent / "reference"
+
+
+def arrays(name: str) -> dict[str, np.ndarray]:
+    with np.load(FOLDER / f"{name}.npz") as file:
+        return dict(file)
+
+
+def facts(name: str) -> dict[str, Any]:
+    return json.loads((FOLDER / f"{name}.json").read_text())
+
+
+def relative_error(value: Any, reference: np.ndarray) -> float:
+    """Largest absolute difference over the reference's range."""
+    value = np.asarray(value, np.float64)
+    assert value.shape == reference.shape, f"{value.shape} is not {reference.shape}"
+    return float(np.max(np.abs(value - reference)) / np.ptp(reference))
+
+
+def state_dict(shapes: dict[str, list[int]], seed: int = 0) -> dict[str, np.ndarray]:
+    """Weights of a PyTorch program by the rule."""
+    return {name: _weight(name, tuple(shape), seed) for name, shape in shapes.items()}
+
+
+def _weight(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    last = name.rpartition(".")[2]
+    if last == "num_batches_tracked":
+        return np.zeros((), np.int64)
+    rng = np.random.default_rng([zlib.crc32(name.encode()), seed])
+    n = rng.standard_normal(shape).astype(np.float32)
+    if last in ("running_mean", "bias"):
+        return np.float32(0.1) * n
+    if last == "running_var":
+        return np.float32(1) + np.float32(0.1) * np.abs(n)
+    if len(shape) == 1:
+        return np.float32(1) + np.float32(0.1) * n
+    return n * np.float32(np.sqrt(2 / np.prod(shape[1:])))
