@@ -19,7 +19,7 @@ The annotations are jaxtyping's; the tests check them at run time, the package i
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from jaxtyping import Array, Float, Int, Key, UInt8
+from jaxtyping import Array, Float, Key, UInt8
 
 Image: TypeAlias = Float[Array, "N H W C"]
 Hole: TypeAlias = Float[Array, "N H W 1"]
@@ -27,8 +27,10 @@ Valid: TypeAlias = Float[Array, "N H W 1"]
 Bytes: TypeAlias = UInt8[Array, "N H W C"]
 PerImage: TypeAlias = Float[Array, " N"]
 Scalar: TypeAlias = Float[Array, ""]
-Step: TypeAlias = Int[Array, ""]
 RandomKey: TypeAlias = Key[Array, ""]
+
+# An array of a state, or what stands for one: its shape, its sharding, a row of replicas.
+Leaf: TypeAlias = Any
 
 # Flax's nested dictionaries of arrays: {"params": ..., "batch_stats": ...}.
 Variables: TypeAlias = Mapping[str, Any]

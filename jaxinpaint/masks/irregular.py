@@ -10,6 +10,7 @@ from jaxinpaint.array_typing import RandomKey
 
 SHAPES = 10  # drawn one after the other; the last one is left unfinished
 SEGMENTS = 9  # of a path: the pen is set down, then moves along eight lines
+DRAWS = 4 + 2 * SEGMENTS - 1  # random numbers a shape: kind, place, radius, path
 MARGIN = 50 / 512  # Liu et al., ECCV 2018, section 4.1: holes that keep 50 pixels off the border
 
 
@@ -46,9 +47,10 @@ def irregular(
             f"a hole of {ratio[1]:.0%} of the picture does not fit without touching the border; "
             f"ask for less, or allow the border"
         )
-    count_key, path_key = jax.random.split(key)
-    count = jax.random.randint(count_key, (), low, high + 1)
-    moments = _first_covered(path_key, height, width)
+    # One call for all that is drawn: each call is a program of its own to compile.
+    draws = jax.random.uniform(key, (1 + SHAPES * DRAWS,))
+    count = jnp.minimum(low + (draws[0] * (high + 1 - low)).astype(jnp.int32), high)
+    moments = _first_covered(draws[1:].reshape(SHAPES, DRAWS), height, width)
     if margin:
         inside = jnp.zeros(size, bool).at[margin:-margin, margin:-margin].set(True)
         moments = jnp.where(inside, moments, jnp.inf)
@@ -84,12 +86,12 @@ def _smallest(moments: Float[Array, "H W"], count: Int[Array, ""]) -> Bool[Array
     return before | (tied & (jnp.cumsum(tied.ravel()).reshape(tied.shape) <= missing))
 
 
-def _first_covered(key: RandomKey, height: int, width: int) -> Float[Array, "H W"]:
+def _first_covered(draws: Float[Array, "P D"], height: int, width: int) -> Float[Array, "H W"]:
     """When the pen first covers each pixel: the index of a path's segment plus the way along it."""
     side = min(height, width)
     y = (jnp.arange(height)[:, None] + 0.5) / side
     x = (jnp.arange(width)[None, :] + 0.5) / side
-    starts, ends, radii = _paths(key, jnp.array([height, width]) / side)
+    starts, ends, radii = _paths(draws, jnp.array([height, width]) / side)
 
     def draw(moments: Array, segment: tuple[Array, ...]) -> tuple[Array, None]:
         index, start, end, radius = segment
@@ -126,41 +128,41 @@ def _pen(
     return jnp.clip(share, 0, 1), distance - radius
 
 
-def _paths(key: RandomKey, extent: Array) -> tuple[Array, Array, Array]:
+def _paths(draws: Float[Array, "P D"], extent: Array) -> tuple[Array, Array, Array]:
     """Start, end and radius of every segment, in units of the shorter side."""
-    points, radii = jax.vmap(lambda k: _shape(k, extent))(jax.random.split(key, SHAPES))
+    points, radii = jax.vmap(lambda d: _shape(d, extent))(draws)
     # The first segment does not move: it sets the pen down.
     starts = jnp.concatenate([points[:, :1], points[:, :-1]], axis=1)
     return starts.reshape(-1, 2), points.reshape(-1, 2), jnp.repeat(radii, SEGMENTS)
 
 
-def _shape(key: RandomKey, extent: Array) -> tuple[Float[Array, "S 2"], Float[Array, ""]]:
+def _shape(
+    draws: Float[Array, " D"], extent: Array
+) -> tuple[Float[Array, "S 2"], Float[Array, ""]]:
     """The pen's stops along one shape, and its radius."""
-    kind_key, place_key, radius_key, path_key = jax.random.split(key, 4)
-    place = jax.random.uniform(place_key, (2,)) * extent
-    kind = jax.random.choice(kind_key, 3, p=jnp.array([0.55, 0.2, 0.25]))
-    stops = jnp.stack([_stroke(path_key), jnp.zeros((SEGMENTS, 2)), _arc(path_key)])[kind]
+    kind = jnp.sum(draws[0] > jnp.array([0.55, 0.75]))  # stroke, disk or arc
+    place, path = draws[1:3] * extent, draws[4:]
+    stops = jnp.stack([_stroke(path), jnp.zeros((SEGMENTS, 2)), _arc(path)])[kind]
     thin, thick = jnp.array([0.015, 0.05, 0.015])[kind], jnp.array([0.06, 0.14, 0.05])[kind]
-    return place + stops, jax.random.uniform(radius_key, (), minval=thin, maxval=thick)
+    return place + stops, thin + (thick - thin) * draws[3]
 
 
-def _stroke(key: RandomKey) -> Float[Array, "S 2"]:
+def _stroke(draws: Float[Array, " D"]) -> Float[Array, "S 2"]:
     """A walk that keeps its heading for a while, from the origin."""
-    heading_key, turn_key, length_key = jax.random.split(key, 3)
-    heading = jax.random.uniform(heading_key, maxval=2 * jnp.pi)
-    headings = heading + jnp.cumsum(0.8 * jax.random.normal(turn_key, (SEGMENTS - 1,)))
-    lengths = jax.random.uniform(length_key, (SEGMENTS - 1, 1), minval=0.04, maxval=0.2)
-    steps = lengths * jnp.stack([jnp.sin(headings), jnp.cos(headings)], axis=-1)
+    first, turns, lengths = draws[0], draws[1:SEGMENTS], draws[SEGMENTS : 2 * SEGMENTS - 1]
+    headings = 2 * jnp.pi * first + jnp.cumsum(2.8 * (turns - 0.5))
+    steps = (0.03 + 0.12 * lengths[:, None]) * _directions(headings)
     return jnp.concatenate([jnp.zeros((1, 2)), jnp.cumsum(steps, axis=0)])
 
 
-def _arc(key: RandomKey) -> Float[Array, "S 2"]:
+def _arc(draws: Float[Array, " D"]) -> Float[Array, "S 2"]:
     """A part of an ellipse around the origin, between a quarter and the whole of it."""
-    axes_key, tilt_key, angle_key, sweep_key = jax.random.split(key, 4)
-    axes = jax.random.uniform(axes_key, (2,), minval=0.06, maxval=0.25)
-    first = jax.random.uniform(angle_key, maxval=2 * jnp.pi)
-    sweep = jax.random.uniform(sweep_key, minval=jnp.pi / 2, maxval=2 * jnp.pi)
-    angles = first + sweep * jnp.linspace(0, 1, SEGMENTS)
-    tilt = jax.random.uniform(tilt_key, maxval=jnp.pi)
-    turn = jnp.array([[jnp.cos(tilt), -jnp.sin(tilt)], [jnp.sin(tilt), jnp.cos(tilt)]])
-    return (axes * jnp.stack([jnp.sin(angles), jnp.cos(angles)], axis=-1)) @ turn.T
+    axes = 0.06 + 0.19 * draws[:2]
+    tilt, first, sweep = jnp.pi * draws[2], 2 * jnp.pi * draws[3], jnp.pi * (0.5 + 1.5 * draws[4])
+    ellipse = axes * _directions(first + sweep * jnp.linspace(0, 1, SEGMENTS))
+    across, along = _directions(tilt), _directions(tilt + jnp.pi / 2)
+    return ellipse[:, :1] * across + ellipse[:, 1:] * along
+
+
+def _directions(angles: Float[Array, "..."]) -> Float[Array, "... 2"]:
+    return jnp.stack([jnp.sin(angles), jnp.cos(angles)], axis=-1)

@@ -14,10 +14,10 @@ from jaxinpaint.array_typing import (
     Bytes,
     Hole,
     Image,
+    Leaf,
     PerImage,
     RandomKey,
     Scalar,
-    Step,
     Variables,
 )
 
@@ -37,13 +37,13 @@ class TrainState:
     """All that a training step reads and writes.
 
     Attributes:
-        step: how many steps have been made.
+        step: how many steps have been made, an int32 scalar.
         key: the run's random key; a step draws from ``fold_in(key, step)``.
         players: the networks by name; the one that fills holes is ``generator``.
     """
 
-    step: Step
-    key: RandomKey
+    step: Leaf
+    key: Leaf
     players: dict[str, Player]
 
 

@@ -76,14 +76,14 @@ def open_reports(folder: Path, *, first: int, last: int) -> Iterator[Reports]:
 def _drop_lines_after(path: Path, step: int) -> None:
     if not path.exists():
         return
-    kept = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
+    kept = [line for line in path.read_text().splitlines() if _is_of_step_until(step, line)]
     partial = path.with_suffix(".partial")
     partial.write_text("".join(f"{line}\n" for line in kept))
     partial.replace(path)
 
 
-def _step_of(line: str) -> float:
+def _is_of_step_until(step: int, line: str) -> bool:
     try:
-        return json.loads(line)["step"]
+        return json.loads(line)["step"] <= step
     except json.JSONDecodeError:  # cut short when the run was killed
-        return float("inf")
+        return False

@@ -1,0 +1,154 @@
+"""One table for all recipes: they learn, compile once, and are the same however they are run."""
+
+import dataclasses
+from collections.abc import Callable
+from functools import cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jaxinpaint import recipes
+from jaxinpaint.recipes import PartialConvConfig, RecipeConfig
+from jaxinpaint.recipes.base import Batch, Metrics, TrainState, weighted_sum
+
+SIZE = (16, 16)
+CONFIGS: dict[str, RecipeConfig] = {
+    "partial-conv": PartialConvConfig(layer_size=2, width=1 / 16, hole_ratio=(0.1, 0.4)),
+    "partial-conv fine-tuned": PartialConvConfig(layer_size=2, width=1 / 16, finetune_from=1),
+}
+
+each = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+
+
+def batch(n: int = 8, seed: int = 0) -> Batch:
+    image = jax.random.randint(jax.random.key(seed), (n, *SIZE, 3), 0, 256).astype(jnp.uint8)
+    return Batch(image, jnp.arange(n))
+
+
+@cache
+def compiled(config: RecipeConfig) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
+    return jax.jit(recipes.make(config).step)
+
+
+def start(config: RecipeConfig) -> TrainState:
+    return recipes.make(config).init(jax.random.key(0), SIZE)
+
+
+def numbers(state: TrainState) -> list[np.ndarray]:
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(state.players)]
+
+
+def assert_close(state: TrainState, other: TrainState) -> None:
+    # Adam's first steps divide small gradients by their own size, so that one rounding of a sum in
+    # another order moves a weight by a share of its step, which is 2e-4.
+    for a, b in zip(numbers(state), numbers(other), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=5e-5)
+
+
+@each
+def test_learns_a_batch_by_heart(config: RecipeConfig) -> None:
+    config = dataclasses.replace(config, learning_rate=1e-2, finetune_learning_rate=1e-2)
+    step, state = compiled(config), start(config)
+    losses = []
+    for _ in range(30):
+        state, metrics = step(state, batch())
+        losses.append(float(metrics["loss"].total))
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+    assert state.step == 30
+
+
+@each
+def test_compiles_once_and_moves_nothing_between_host_and_device(config: RecipeConfig) -> None:
+    step, state = jax.jit(recipes.make(config).step, donate_argnums=0), start(config)
+    batches = [batch(seed=0), batch(seed=1)]
+    with jax.transfer_guard("disallow"):
+        for some in batches:
+            state, _ = step(state, some)
+    assert step._cache_size() == 1
+
+
+@each
+def test_eight_devices_make_the_step_that_one_makes(config: RecipeConfig) -> None:
+    state, metrics = compiled(config)(start(config), batch())
+    mesh = Mesh(np.array(jax.devices()), ("data",))
+    everywhere = NamedSharding(mesh, PartitionSpec())
+    over_devices = NamedSharding(mesh, PartitionSpec("data"))
+    make_step = recipes.make(config).step
+    step = jax.jit(make_step, in_shardings=(everywhere, over_devices), out_shardings=everywhere)
+    on_eight, on_eight_metrics = step(start(config), batch())
+    assert_close(on_eight, state)
+    for name, mean in metrics.items():
+        np.testing.assert_allclose(on_eight_metrics[name].total, mean.total, rtol=1e-4)
+
+
+@each
+def test_replicas_under_pmap_make_the_same_step(config: RecipeConfig) -> None:
+    state, _ = compiled(config)(start(config), batch())
+    replica = recipes.make(config, axis_name="data")
+    split = jax.tree.map(lambda leaf: leaf.reshape(8, 1, *leaf.shape[1:]), batch())
+    run = jax.pmap(replica.step, axis_name="data", in_axes=(None, 0))
+    replicas, _ = run(start(config), split)
+    first = jax.tree.map(lambda leaf: leaf[0], replicas)
+    last = jax.tree.map(lambda leaf: leaf[-1], replicas)
+    assert_close(first, state)
+    for a, b in zip(numbers(first), numbers(last), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@each
+def test_the_composite_keeps_known_pixels_and_the_output_is_in_range(config: RecipeConfig) -> None:
+    recipe = recipes.make(config)
+    variables = start(config).players["generator"].variables
+    image = batch().image.astype(jnp.float32) / 255
+    hole = jnp.zeros((8, *SIZE, 1)).at[:, 4:9, 4:9].set(1)
+    output, composite = jax.jit(recipe.inpaint)(variables, image, hole)
+    known = np.broadcast_to(np.asarray(hole) == 0, image.shape)
+    np.testing.assert_array_equal(np.asarray(composite)[known], np.asarray(image)[known])
+    np.testing.assert_array_equal(np.asarray(composite)[~known], np.asarray(output)[~known])
+    assert output.min() >= 0
+    assert output.max() <= 1
+
+
+def test_what_is_drawn_depends_on_the_position_not_on_the_row() -> None:
+    config = dataclasses.replace(CONFIGS["partial-conv"], batch_norm=False)
+    step = compiled(config)
+    images = batch(4)
+    turned = Batch(images.image[::-1], images.position[::-1])
+    _, metrics = step(start(config), images)
+    _, turned_metrics = step(start(config), turned)
+    # The same examples with the same holes, added up in another order.
+    np.testing.assert_allclose(turned_metrics["loss"].total, metrics["loss"].total, rtol=1e-5)
+    _, others = step(start(config), Batch(images.image[::-1], images.position))
+    assert not np.isclose(others["loss"].total, metrics["loss"].total, rtol=1e-5)
+
+
+def test_terms_are_told_with_and_without_their_weight() -> None:
+    config = CONFIGS["partial-conv"]
+    _, metrics = compiled(config)(start(config), batch())
+    mean = {name: float(m.total / m.n) for name, m in metrics.items()}
+    assert mean["hole_weighted"] == pytest.approx(6 * mean["hole"])
+    assert mean["loss"] == pytest.approx(
+        mean["valid_weighted"] + mean["hole_weighted"] + mean["tv_weighted"], rel=1e-5
+    )
+
+
+def test_fine_tuning_lowers_the_learning_rate_and_freezes_the_encoders_norms() -> None:
+    config = PartialConvConfig(
+        layer_size=2, width=1 / 16, finetune_from=1, finetune_learning_rate=0.0
+    )
+    first, _ = compiled(config)(start(config), batch())
+    second, _ = compiled(config)(first, batch(seed=1))
+    before, after = (s.players["generator"].variables for s in (first, second))
+    jax.tree.map(np.testing.assert_array_equal, before["params"], after["params"])
+    stats = partial(jax.tree.map, np.asarray)
+    before, after = stats(before["batch_stats"]), stats(after["batch_stats"])
+    np.testing.assert_array_equal(before["enc_2"]["norm"]["mean"], after["enc_2"]["norm"]["mean"])
+    assert np.any(before["dec_2"]["norm"]["mean"] != after["dec_2"]["norm"]["mean"])
+
+
+def test_terms_without_weights_are_refused() -> None:
+    with pytest.raises(ValueError, match="differ"):
+        weighted_sum({"hole": jnp.ones(2)}, {"hole": 1.0, "tv": 0.1})

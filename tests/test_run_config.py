@@ -1,0 +1,37 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from jaxinpaint.cli.presets import PRESETS
+from jaxinpaint.run_config import NoRun, RunConfig, load_config, save_config
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_config_comes_back_from_its_file(tmp_path: Path, preset: str) -> None:
+    config = PRESETS[preset][1]
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, path=Path("a/b")))
+    save_config(config, tmp_path / "run")
+    assert load_config(tmp_path / "run") == config
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NoRun, match="there is no run folder"):
+        load_config(tmp_path / "nowhere")
+    with pytest.raises(NoRun, match=r"has no config\.yaml"):
+        load_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("recipe: {layer_sise: 5}", "layer_sise"),
+        ("seed: many", "seed"),
+        ("recipe: [", "not valid YAML"),
+    ],
+)
+def test_a_config_that_does_not_fit_says_where(tmp_path: Path, text: str, message: str) -> None:
+    save_config(RunConfig(), tmp_path)
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(NoRun, match=message):
+        load_config(tmp_path)

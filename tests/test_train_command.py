@@ -1,0 +1,129 @@
+"""The trainer as users type it, killed and gone on with."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from jaxinpaint.cli.train import parse
+
+ROOT = Path(__file__).parent.parent
+TINY = [
+    *("--recipe.layer-size", "3", "--recipe.width", "0.0625", "--data.size", "32"),
+    *("--data.batch-size", "2", "--log-every", "2", "--checkpoint-every", "4"),
+    *("--sample-every", "8"),
+]
+
+
+def command(*arguments: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "XLA_FLAGS": "", "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        [sys.executable, "train.py", *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+def weights(run: Path, step: int) -> str:
+    """A digest of the generator's weights, read without the loop."""
+    from jaxinpaint.inpainter import load
+
+    variables = load(run).variables
+    assert (run / "checkpoints" / str(step)).is_dir()
+    digest = hashlib.sha256()
+    import jax
+
+    for leaf in jax.tree.leaves(variables):
+        digest.update(bytes(memoryview(jax.device_get(leaf)).cast("B")))
+    return digest.hexdigest()
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_and_resumed_ends_with_the_same_bits(tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    code, out, err = finished(command("--run", str(whole), "--steps", "16", *TINY))
+    assert code == 0, err
+    assert "PSNR inside the hole" in out
+    assert (whole / "held_out.png").exists()
+
+    command_line = ["--run", str(parts), "--steps", "16", *TINY]
+    for lines in (3, 2):
+        process = command(*command_line)
+        assert process.stdout is not None
+        told = 0
+        while told < lines and process.poll() is None:
+            told += process.stdout.readline().startswith("step ")
+        time.sleep(0.2)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        command_line = ["--resume", str(parts)]
+    code, out, err = finished(command("--resume", str(parts)))
+    assert code == 0, err
+    assert weights(parts, 16) == weights(whole, 16)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--resume", "nowhere"], "there is no run folder nowhere"),
+        (["no-such-preset"], "there are first-run, partial-conv"),
+    ],
+)
+def test_what_can_be_mended_is_told(arguments: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse(arguments)
+
+
+def test_a_mistake_ends_with_one_line_and_no_run(tmp_path: Path) -> None:
+    code, _, err = finished(command("--run", str(tmp_path / "run"), "--data.path", "nowhere"))
+    assert code == 2
+    assert err.strip() == "error: nowhere is not a folder of pictures"
+    assert not (tmp_path / "run").exists()
+
+
+def test_presets_and_options_make_a_config(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    order = parse([])
+    assert order.folder == Path("runs/first-run-1")
+    order = parse(["partial-conv", "--data.path", "photos", "--steps", "7", "--seed", "3"])
+    assert order.folder == Path("runs/partial-conv-1")
+    assert order.config.data.path == Path("photos")
+    assert order.config.loop.steps == 7
+    assert order.config.recipe.layer_size == 7
+
+
+def test_the_next_free_folder_is_taken_and_none_overwritten(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    taken = tmp_path / "runs" / "first-run-1"
+    taken.mkdir(parents=True)
+    (taken / "config.yaml").write_text("")
+    assert parse([]).folder == Path("runs/first-run-2")
+    with pytest.raises(ValueError, match="not empty"):
+        parse(["--run", str(taken)])
+
+
+def test_resuming_may_change_how_long_but_not_what(tmp_path: Path) -> None:
+    from jaxinpaint.run_config import save_config
+
+    order = parse(["--run", str(tmp_path / "run"), *TINY])
+    save_config(order.config, tmp_path / "run")
+    resume = ["--resume", str(tmp_path / "run")]
+    again = parse([*resume, "--steps", "99"])
+    assert again.resumes
+    assert again.config.loop.steps == 99
+    assert again.config.recipe == order.config.recipe
+    with pytest.raises(ValueError, match="Start a new run"):
+        parse([*resume, "--seed", "5"])

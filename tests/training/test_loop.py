@@ -1,0 +1,138 @@
+"""The loop on a recipe of one number: what it saves, tells and survives."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxinpaint.recipes.base import (
+    Batch,
+    Inpainted,
+    Mean,
+    Metrics,
+    Player,
+    Recipe,
+    TrainState,
+)
+from jaxinpaint.training.checkpoints import open_checkpoints
+from jaxinpaint.training.loop import LoopConfig, Trained, train
+from jaxinpaint.training.stopping import NotFinite
+
+EVERY = {"log_every": 2, "sample_every": 4, "checkpoint_every": 3}
+
+
+def adding_recipe(*, breaks_at: int = -1) -> Recipe:
+    """Its weight adds up what it sees and draws: any step missed or made twice shows."""
+
+    def init(key: jax.Array, size: tuple[int, int]) -> TrainState:
+        player = Player({"params": {"w": jnp.zeros(())}}, ())
+        return TrainState(jnp.zeros((), jnp.int32), key, {"generator": player})
+
+    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        drawn = jax.random.normal(jax.random.fold_in(state.key, state.step))
+        seen = jnp.mean(batch.image.astype(jnp.float32))
+        w = 0.9 * state.players["generator"].variables["params"]["w"] + drawn + seen
+        loss = jnp.where(state.step == breaks_at, jnp.nan, jnp.abs(w))
+        players = {"generator": Player({"params": {"w": w}}, ())}
+        metrics = {"loss": Mean(loss, jnp.ones(()))}
+        return TrainState(state.step + 1, state.key, players), metrics
+
+    def inpaint(variables: object, image: jax.Array, hole: jax.Array) -> Inpainted:
+        return Inpainted(image, image)
+
+    return Recipe(init, step, inpaint, size_multiple=1)
+
+
+def crops_from(first: int) -> Iterator[np.ndarray]:
+    while True:
+        yield np.full((8, 4, 4, 3), first % 251, np.uint8)
+        first += 1
+
+
+def run(
+    folder: Path, steps: int, recipe: Recipe | None = None, crops=crops_from, sample=None
+) -> Trained:
+    return train(
+        recipe or adding_recipe(),
+        LoopConfig(steps=steps, **EVERY),
+        folder=folder,
+        size=(4, 4),
+        seed=0,
+        crops_from=crops,
+        sample=sample,
+    )
+
+
+def weight(trained: Trained) -> bytes:
+    return np.asarray(trained.state.players["generator"].variables["params"]["w"]).tobytes()
+
+
+def told_steps(folder: Path) -> list[int]:
+    return [
+        json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()
+    ]
+
+
+def test_saves_tells_and_draws_when_asked_and_at_the_end(tmp_path: Path) -> None:
+    drawn = []
+    run(
+        tmp_path,
+        7,
+        sample=lambda state: drawn.append(int(state.step)) or np.zeros((2, 2, 3), np.uint8),
+    )
+    assert drawn == [4, 7]
+    assert told_steps(tmp_path) == [2, 3, 4, 6, 7]
+    with open_checkpoints(tmp_path / "checkpoints"):
+        saved = {p.name for p in (tmp_path / "checkpoints").iterdir() if p.name.isdigit()}
+    assert saved == {"3", "6", "7"}
+
+
+@pytest.mark.parametrize("first_part", [1, 3, 5])
+def test_a_run_in_parts_ends_with_the_bits_of_a_run_in_one(tmp_path, first_part: int) -> None:
+    whole = run(tmp_path / "whole", 8)
+    run(tmp_path / "parts", first_part)
+    assert weight(run(tmp_path / "parts", 8)) == weight(whole)
+
+
+def test_a_signal_stops_after_the_step_and_saves(tmp_path: Path) -> None:
+    def interrupted(first: int) -> Iterator[np.ndarray]:
+        for number, crops in enumerate(crops_from(first), first):
+            if number == 6:  # drawn two ahead: step 5 comes next
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield crops
+
+    stopped = run(tmp_path / "parts", 20, crops=interrupted)
+    assert stopped.stopped
+    assert 0 < stopped.step < 20
+    assert stopped.step == int(stopped.state.step)
+    rest = run(tmp_path / "parts", 20)
+    assert not rest.stopped
+    assert weight(rest) == weight(run(tmp_path / "whole", 20))
+
+
+def test_going_on_after_the_last_step_changes_nothing(tmp_path: Path) -> None:
+    first = run(tmp_path, 4)
+    again = run(tmp_path, 4)
+    assert weight(again) == weight(first)
+    assert told_steps(tmp_path) == [2, 3, 4]
+
+
+def test_a_loss_that_is_no_number_stops_the_run_names_it_and_is_never_saved(tmp_path) -> None:
+    with pytest.raises(NotFinite, match="step 5: loss = nan"):
+        run(tmp_path, 10, adding_recipe(breaks_at=4))
+    saved = {p.name for p in (tmp_path / "checkpoints").iterdir() if p.name.isdigit()}
+    assert saved == {"3"}
+
+
+def test_a_batch_that_does_not_divide_among_the_devices_is_refused(tmp_path: Path) -> None:
+    def odd(first: int) -> Iterator[np.ndarray]:
+        yield np.zeros((9, 4, 4, 3), np.uint8)
+
+    with pytest.raises(ValueError, match="batch of 9 does not divide among 8 devices"):
+        run(tmp_path, 2, crops=odd)

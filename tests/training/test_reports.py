@@ -1,0 +1,50 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxinpaint.training.reports import open_reports
+from jaxinpaint.training.stopping import NotFinite, require_finite
+
+RATES = {"examples_per_second": 10.0, "waiting_for_data": 0.25, "seconds_left": 120.0}
+
+
+def steps_in(folder: Path) -> list[int]:
+    return [
+        json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()
+    ]
+
+
+def test_numbers_are_told_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_reports(tmp_path, first=0, last=4) as reports:
+        reports.scalars(2, {"loss": 0.5, **RATES})
+    told = capsys.readouterr().out
+    assert "step 2: loss 0.5000, 10.0 examples/s, 25% waiting for data, 2.0 minutes left" in told
+    assert json.loads((tmp_path / "metrics.jsonl").read_text()) == {"step": 2, "loss": 0.5, **RATES}
+    assert list((tmp_path / "events").iterdir())
+
+
+def test_every_step_is_told_once_after_a_kill(tmp_path: Path) -> None:
+    with open_reports(tmp_path, first=0, last=9) as reports:
+        for step in (2, 4, 6):
+            reports.scalars(step, {"loss": 1.0, **RATES})
+    with (tmp_path / "metrics.jsonl").open("a") as lines:
+        lines.write('{"step": 8, "lo')
+    with open_reports(tmp_path, first=4, last=9) as reports:
+        reports.scalars(6, {"loss": 1.0, **RATES})
+    assert steps_in(tmp_path) == [2, 4, 6]
+
+
+def test_pictures_are_written_by_step(tmp_path: Path) -> None:
+    with open_reports(tmp_path, first=0, last=9) as reports:
+        path = reports.picture(3, np.zeros((4, 6, 3), np.uint8))
+    assert path == tmp_path / "samples" / "step_00000003.png"
+    assert path.exists()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_not_finite_is_named(value: float) -> None:
+    require_finite(1, {"loss": 3.0, "tv": 0.0})
+    with pytest.raises(NotFinite, match=r"step 12: hole = -?(nan|inf)\."):
+        require_finite(12, {"valid": 1.0, "hole": value})
