@@ -100,7 +100,7 @@ def test_presets_and_options_make_a_config(tmp_path: Path, monkeypatch) -> None:
     assert order.folder == Path("runs/first-run-1")
     order = parse(["partial-conv", "--data.path", "photos", "--steps", "7", "--seed", "3"])
     assert order.folder == Path("runs/partial-conv-1")
-    assert order.config.data.path == Path("photos")
+    assert order.config.data.path == tmp_path / "photos"
     assert order.config.loop.steps == 7
     assert order.config.recipe.layer_size == 7
 
@@ -125,5 +125,6 @@ def test_resuming_may_change_how_long_but_not_what(tmp_path: Path) -> None:
     assert again.resumes
     assert again.config.loop.steps == 99
     assert again.config.recipe == order.config.recipe
+    assert parse([*resume, "--data.path", "moved"]).config.data.path == Path("moved").absolute()
     with pytest.raises(ValueError, match="Start a new run"):
         parse([*resume, "--seed", "5"])

@@ -22,6 +22,8 @@ from jaxinpaint.recipes.base import TrainState
 from jaxinpaint.run_config import RunConfig, load_config, save_config
 from jaxinpaint.training.loop import Trained, train
 
+SHOWN = 8  # rows of a grid
+
 
 class Order(NamedTuple):
     """What the command line asks for."""
@@ -58,7 +60,7 @@ def parse(arguments: Sequence[str]) -> Order:
     preset = rest[0] if named else "first-run"
     if preset not in PRESETS:
         raise ValueError(f"there is no preset {preset!r}; there are {', '.join(PRESETS)}")
-    config = _overridden(PRESETS[preset][1], rest[1:] if named else rest)
+    config = _found_from_anywhere(_overridden(PRESETS[preset][1], rest[1:] if named else rest))
     folder = chosen.run or _new_folder(preset)
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} is not empty; go on with --resume {folder}, or choose another")
@@ -88,7 +90,7 @@ def run(order: Order) -> Trained:
         return dataclasses.replace(fill, variables=state.players["generator"].variables)
 
     def sample(state: TrainState) -> np.ndarray:
-        return _sample(filler(state), cases[1::2])
+        return _sample(filler(state), cases[:SHOWN])
 
     trained = train(
         recipe,
@@ -114,14 +116,23 @@ def _resumed(folder: Path, arguments: Sequence[str]) -> Order:
         ValueError: if the folder is no run, or an option would make it another run.
     """
     earlier = load_config(folder)
-    config = _overridden(earlier, arguments)
-    if dataclasses.replace(config, loop=earlier.loop) != earlier:
+    config = _found_from_anywhere(_overridden(earlier, arguments))
+    places = {"path": config.data.path, "held_out": config.data.held_out}
+    same_data = dataclasses.replace(earlier.data, **places)
+    if config != dataclasses.replace(earlier, data=same_data, loop=config.loop):
         raise ValueError(
             f"--resume {folder} goes on with that run's recipe, data and seed; only --steps, "
-            "--log-every, --sample-every, --checkpoint-every and --keep can change. "
-            "Start a new run for anything else"
+            "--log-every, --sample-every, --checkpoint-every and --keep can change, and where the "
+            "pictures lie. Start a new run for anything else"
         )
     return Order(config, folder, resumes=True)
+
+
+def _found_from_anywhere(config: RunConfig) -> RunConfig:
+    """The config with absolute paths, so that the run goes on from another folder too."""
+    places = {"path": config.data.path, "held_out": config.data.held_out}
+    absolute = {name: path and path.absolute() for name, path in places.items()}
+    return dataclasses.replace(config, data=dataclasses.replace(config.data, **absolute))
 
 
 def _overridden(default: RunConfig, arguments: Sequence[str]) -> RunConfig:
@@ -189,7 +200,7 @@ def _compare(fill: inpainter.Inpainter, cases: Sequence[held_out.Case], folder: 
         print(f"    {name:12s} {score:5.2f} dB")
     rows = [
         [holed(truth, hole), *(method(truth, hole) for method in fills.values()), truth]
-        for truth, hole in cases
+        for truth, hole in cases[:SHOWN]
     ]
     path = folder / "held_out.png"
     Image.fromarray(grid(rows, ["input", *fills, "truth"])).save(path)

@@ -9,6 +9,9 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
+# What Pillow raises when it writes EXIF with a field whose type is not the one that it should have.
+MALFORMED_EXIF = (struct.error, TypeError, AttributeError, ValueError)
+
 RGB = UInt8[np.ndarray, "H W 3"]
 
 
@@ -47,11 +50,11 @@ def _upright(image: Image.Image) -> Image.Image:
     """The picture turned; an EXIF that Pillow can't write again without its orientation is lost."""
     try:
         return ImageOps.exif_transpose(image)
-    # A field whose type is not the one that it should have ends in any of these.
-    except (struct.error, TypeError, AttributeError):
+    except MALFORMED_EXIF:
         bare = image.copy()
         bare.info.pop("exif", None)
-        bare.getexif()[ExifTags.Base.Orientation] = image.getexif()[ExifTags.Base.Orientation]
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        bare.getexif()[ExifTags.Base.Orientation] = orientation
         return ImageOps.exif_transpose(bare)
 
 

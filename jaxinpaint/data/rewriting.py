@@ -7,13 +7,13 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 from PIL import ExifTags, Image, JpegImagePlugin, UnidentifiedImageError
 
-from jaxinpaint.data.pictures import open_upright
+from jaxinpaint.data.pictures import MALFORMED_EXIF, open_upright
 
 # What Pillow hands on from one file to the next, in the formats that can hold it.
 METADATA = ("exif", "icc_profile", "dpi", "xmp", "comment")
 
-# In a TIFF file these stand among the tags that describe how its pixels are stored.
-EXIF_IN_TIFF = (
+# In a TIFF file these stand among the tags that say how its pixels are stored.
+DESCRIPTIVE = (
     ExifTags.Base.ImageDescription,
     ExifTags.Base.Make,
     ExifTags.Base.Model,
@@ -53,7 +53,9 @@ def write_filled(
     # The suffix stays last: Pillow takes the format from it.
     partial = target.with_name(f".{target.stem}.partial{target.suffix}")
     try:
-        if problem := _problem_saving(pasted, partial, _options(source, image, pasted.mode, target)):
+        if problem := _problem_saving(
+            pasted, partial, _options(source, image, pasted.mode, target)
+        ):
             raise ValueError(
                 f"{target}: this format does not hold this {pasted.mode} picture as it is "
                 f"({problem}); take .png or .tif"
@@ -93,7 +95,7 @@ def _problem_saving(picture: Image.Image, path: Path, options: dict[str, Any]) -
         return None if same else "pixels would change"
     except UnidentifiedImageError:
         return "Pillow does not read such files"
-    except (KeyError, ValueError) as error:
+    except (KeyError, OverflowError, *MALFORMED_EXIF) as error:
         return str(error)
     except OSError as error:
         if "cannot write mode" in str(error):
@@ -135,12 +137,13 @@ def _options(source: Path, image: Image.Image, mode: str, target: Path) -> dict[
     """What to save a picture of a mode with: the source's metadata, and the format's settings."""
     options = {name: image.info[name] for name in METADATA if name in image.info}
     if options.get("dpi") == (1, 1):
-        del options["dpi"]  # so Pillow reads a TIFF that states none
+        del options["dpi"]  # what Pillow says of a TIFF that states none
     if image.mode in ("CMYK", "LAB"):
-        options.pop("icc_profile", None)  # its numbers are no longer these
+        options.pop("icc_profile", None)  # the pixels are RGB now
     with Image.open(source) as original:
-        if original.format == "TIFF":
-            options |= _tiff_metadata(original)
+        if "TIFF" in (original.format, _format(target)):
+            options.pop("exif", None)
+            options |= _descriptive(original.getexif())
         if _is_jpeg(target):
             if isinstance(original, JpegImagePlugin.JpegImageFile) and original.mode == mode:
                 options["qtables"] = original.quantization
@@ -152,12 +155,14 @@ def _options(source: Path, image: Image.Image, mode: str, target: Path) -> dict[
     return options
 
 
-def _tiff_metadata(original: Image.Image) -> dict[str, Any]:
-    """EXIF, which Pillow does not keep in one piece for TIFF files."""
-    tags = original.getexif()
+def _descriptive(tags: Image.Exif) -> dict[str, bytes]:
+    """The EXIF that does not say how pixels are stored; empty if there is none or it is damaged."""
     exif = Image.Exif()
-    exif.update({tag: tags[tag] for tag in EXIF_IN_TIFF if tag in tags})
+    exif.update({tag: tags[tag] for tag in DESCRIPTIVE if tag in tags})
     for part in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
         if values := tags.get_ifd(part):
-            exif.get_ifd(part).update(values)
-    return {"exif": exif.tobytes()}
+            exif[part] = dict(values)
+    try:
+        return {"exif": exif.tobytes()} if exif else {}
+    except MALFORMED_EXIF:
+        return {}

@@ -32,7 +32,7 @@ def cases(pictures: Sequence[RGB]) -> list[Case]:
     for i, picture in enumerate(pictures):
         for j, bucket in enumerate(BUCKETS):
             place = jax.random.fold_in(key, i * len(BUCKETS) + j)
-            hole = masks.irregular(place, picture.shape[:2], ratio=bucket)
+            hole = masks.irregular(place, (picture.shape[0], picture.shape[1]), ratio=bucket)
             made.append(Case(picture, np.asarray(hole)[..., 0] > 0))
     return made
 

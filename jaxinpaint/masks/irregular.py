@@ -1,6 +1,7 @@
 """Irregular holes: strokes, disks and ellipse arcs, drawn until the asked-for share is missing."""
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -47,14 +48,22 @@ def irregular(
             f"a hole of {ratio[1]:.0%} of the picture does not fit without touching the border; "
             f"ask for less, or allow the border"
         )
+    return _drawn(key, jnp.int32(low), jnp.int32(high), size, margin)
+
+
+@partial(jax.jit, static_argnames=("size", "margin"))
+def _drawn(
+    key: RandomKey, low: Int[Array, ""], high: Int[Array, ""], size: tuple[int, int], margin: int
+) -> Float[Array, "H W 1"]:
+    """The hole of at least ``low`` and at most ``high`` pixels, ``margin`` off the border."""
     # One call for all that is drawn: each call is a program of its own to compile.
     draws = jax.random.uniform(key, (1 + SHAPES * DRAWS,))
-    count = jnp.minimum(low + (draws[0] * (high + 1 - low)).astype(jnp.int32), high)
-    moments = _first_covered(draws[1:].reshape(SHAPES, DRAWS), height, width)
+    count = low + (draws[0] * (high - low + 1)).astype(jnp.int32)
+    moments = _first_covered(draws[1:].reshape(SHAPES, DRAWS), *size)
     if margin:
         inside = jnp.zeros(size, bool).at[margin:-margin, margin:-margin].set(True)
         moments = jnp.where(inside, moments, jnp.inf)
-    return _smallest(moments, count).astype(jnp.float32)[..., None]
+    return _smallest(moments, jnp.minimum(count, high)).astype(jnp.float32)[..., None]
 
 
 def _pixels_in_bucket(size: tuple[int, int], ratio: tuple[float, float]) -> tuple[int, int]:

@@ -164,12 +164,15 @@ def renormalise(
 def _as_groups(
     x: Array | Sequence[Array], valid: Array | Sequence[Array] | None
 ) -> tuple[list[Array], list[Array]]:
-    inputs = list(x) if isinstance(x, list | tuple) else [x]
+    inputs = _listed(x)
     if valid is None:
-        masks = [jnp.ones((1, *part.shape[1:-1], 1)) for part in inputs]
-    else:
-        masks = list(valid) if isinstance(valid, list | tuple) else [valid]
-    return inputs, masks
+        return inputs, [jnp.ones((1, *part.shape[1:-1], 1)) for part in inputs]
+    return inputs, _listed(valid)
+
+
+def _listed(arrays: Array | Sequence[Array]) -> list[Array]:
+    # An array is a sequence too, so it is not asked whether it is one.
+    return list(arrays) if isinstance(arrays, list | tuple) else [jnp.asarray(arrays)]
 
 
 def _check_shapes(

@@ -126,10 +126,9 @@ def test_all_known_is_a_convolution_away_from_the_border() -> None:
 
 def test_no_mask_is_a_mask_of_ones() -> None:
     x, kernel = random(0, 2, 7, 8, 3), random(1, 5, 5, 3, 2)
-    options = {"strides": 2, "padding": 2}
     np.testing.assert_array_equal(
-        partial_conv(x, None, kernel, **options)[0],
-        partial_conv(x, jnp.ones((2, 7, 8, 1)), kernel, **options)[0],
+        partial_conv(x, None, kernel, strides=2, padding=2)[0],
+        partial_conv(x, jnp.ones((2, 7, 8, 1)), kernel, strides=2, padding=2)[0],
     )
 
 

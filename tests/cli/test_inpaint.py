@@ -1,0 +1,279 @@
+import functools
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_run import CONFIG, tiny_run
+
+from jaxinpaint import cli, recipes
+from jaxinpaint.data.pictures import read_rgb
+from jaxinpaint.run_config import save_config
+
+SIZE = (7, 5)  # height and width
+RNG = np.random.default_rng(0)
+PHOTO = RNG.integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+HOLE = np.zeros(SIZE, bool)
+HOLE[2:5, 1:4] = True
+
+# The same functions every time: they are compiled for the first test that needs them only.
+MAKE_ONCE = functools.cache(recipes.make)
+
+Call = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch) -> Call:
+    """Runs the command in this process, and gives its exit code."""
+    monkeypatch.setattr(recipes, "make", MAKE_ONCE)
+
+    def called(*words: Path | str) -> int:
+        monkeypatch.setattr(sys, "argv", ["jaxinpaint", *map(str, words)])
+        try:
+            cli.main()
+        except SystemExit as end:
+            return end.code if isinstance(end.code, int) else -1
+        return 0
+
+    return called
+
+
+def typed(*words: Path | str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Runs the command as a user types it."""
+    paths = [str(Path(cli.__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    return subprocess.run(
+        [sys.executable, "-m", "jaxinpaint", *map(str, words)],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def saved(path: Path, pixels: np.ndarray = PHOTO) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_user_fills_one_picture(run: Path, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored lying on its side; the mask is of the picture as it is seen
+    Image.fromarray(np.rot90(PHOTO)).save(tmp_path / "photo.png", exif=exif)
+    saved(tmp_path / "mask.png", HOLE)
+    done = typed(
+        "inpaint", run, "photo.png", "--hole", "mask.png", "-o", "out/filled.png", cwd=tmp_path
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "out/filled.png\n", "")
+    filled = read_rgb(tmp_path / "out/filled.png")
+    np.testing.assert_array_equal(filled[~HOLE], PHOTO[~HOLE])
+    assert np.any(filled[HOLE] != PHOTO[HOLE])
+
+
+def test_a_user_fills_a_folder_and_is_told_what_could_not_be(run: Path, tmp_path: Path) -> None:
+    saved(tmp_path / "in/b.png")
+    saved(tmp_path / "in/deeper/c.bmp")
+    saved(tmp_path / "masks/deeper/c.png", HOLE)
+    saved(tmp_path / "masks/b.tif", HOLE)
+    saved(tmp_path / "masks/a.png", HOLE)
+    (tmp_path / "in/a.jpg").write_text("no picture")
+    done = typed("inpaint", run, "in", "--hole", "masks", "--output", "out", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == ["out/b.png", "out/deeper/c.bmp"]
+    problem, summary = done.stderr.splitlines()
+    assert problem == "ERROR: in/a.jpg: not a picture that Pillow can read"
+    assert summary == "1 of 3 pictures were not filled"
+    for name in ("out/b.png", "out/deeper/c.bmp"):
+        np.testing.assert_array_equal(read_rgb(tmp_path / name)[~HOLE], PHOTO[~HOLE])
+    assert sorted(os.listdir(tmp_path / "out")) == ["b.png", "deeper"]
+
+
+def test_help_does_not_wait_for_jax() -> None:
+    program = (
+        "import sys\n"
+        "sys.argv = ['jaxinpaint', *sys.argv[1:]]\n"
+        "from jaxinpaint.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert end.code == 0, end\n"
+        "heavy = {'jax', 'flax', 'orbax', 'grain', 'tensorboardX', 'PIL'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    words = [sys.executable, "-c", program, "inpaint", "--help"]
+    where = Path(cli.__file__).parents[2]
+    done = subprocess.run(words, cwd=where, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    for word in ("RUN", "IMAGE", "--hole", "MASK", "--output", "-o", "white is missing"):
+        assert word in done.stdout
+
+
+def test_an_output_folder_keeps_the_name(
+    call: Call, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo, mask = saved(tmp_path / "photo.png"), saved(tmp_path / "mask.png", HOLE)
+    assert call("inpaint", run, photo, "--hole", mask, "-o", tmp_path / "new") == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'new/photo.png'}\n"
+    assert (tmp_path / "new/photo.png").is_file()
+
+
+def test_without_a_hole_the_picture_stays_and_it_is_said(
+    call: Call, run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    photo, mask = saved(tmp_path / "photo.png"), saved(tmp_path / "mask.png", HOLE & False)
+    target = tmp_path / "filled.png"
+    assert call("inpaint", run, photo, "--hole", mask, "-o", target) == 0
+    np.testing.assert_array_equal(read_rgb(target), PHOTO)
+    assert [message.startswith(f"{mask} has no hole") for message in caplog.messages] == [True]
+
+
+def test_a_mask_that_looks_swapped_is_pointed_out(
+    call: Call, run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    photo, mask = saved(tmp_path / "photo.png"), saved(tmp_path / "mask.png", ~HOLE)
+    target = tmp_path / "filled.png"
+    assert call("inpaint", run, photo, "--hole", mask, "-o", target) == 0
+    # 35 pixels, 26 of them missing.
+    assert [message.startswith(f"{mask}: 74% is hole") for message in caplog.messages] == [True]
+    np.testing.assert_array_equal(read_rgb(target)[HOLE], PHOTO[HOLE])
+
+
+def nothing(folder: Path) -> None:
+    """The files are there as they should be."""
+
+
+def larger_mask(folder: Path) -> None:
+    saved(folder / "mask.png", np.zeros((9, 11), bool))
+
+
+def all_hole(folder: Path) -> None:
+    saved(folder / "mask.png", np.ones(SIZE, bool))
+
+
+def broken_photo(folder: Path) -> None:
+    (folder / "photo.png").write_text("no picture")
+
+
+def see_through(folder: Path) -> None:
+    saved(folder / "photo.png", np.dstack([PHOTO, PHOTO[..., 0]]))
+
+
+def more_pictures(folder: Path) -> None:
+    saved(folder / "in/photo2.jpg")
+
+
+def two_masks(folder: Path) -> None:
+    saved(folder / "masks/photo.tif", HOLE)
+
+
+def nested_pictures(folder: Path) -> None:
+    for place in ("in/deeper/photo.png", "masks/deeper/photo.png"):
+        saved(folder / place, HOLE)
+
+
+def unsaved_run(folder: Path) -> None:
+    save_config(CONFIG, folder / "empty-run")
+
+
+MISTAKES = {
+    "no run": ("gone photo.png mask.png out.png", nothing, ["no run folder gone"]),
+    "not a run": ("in photo.png mask.png out.png", nothing, ["in is not a run folder"]),
+    "unsaved": ("empty-run photo.png mask.png out.png", unsaved_run, ["not saved one yet"]),
+    "no picture": ("RUN gone.png mask.png out.png", nothing, ["gone.png: no such file"]),
+    "no mask": ("RUN photo.png gone.png out.png", nothing, ["gone.png: no such file"]),
+    "broken": ("RUN photo.png mask.png out.png", broken_photo, ["photo.png: not a picture"]),
+    "other size": (
+        "RUN photo.png mask.png out.png",
+        larger_mask,
+        ["mask.png is 11x9", "photo.png is 5x7"],
+    ),
+    "all hole": ("RUN photo.png mask.png out.png", all_hole, ["mask.png is all hole"]),
+    "no format": ("RUN photo.png mask.png out.xyz", nothing, ["out.xyz: .xyz is no format"]),
+    "no alpha": ("RUN photo.png mask.png out.jpg", see_through, ["out.jpg", "hold", "RGBA"]),
+    "over the photo": ("RUN photo.png mask.png ./in/../photo.png", nothing, ["written over"]),
+    "over the mask": ("RUN photo.png mask.png mask.png", nothing, ["mask.png would be written"]),
+    "over the folder": ("RUN in masks in", nothing, ["in/photo.png would be written over"]),
+    "over another": (
+        "RUN in masks in/deeper",
+        nested_pictures,
+        ["in/deeper/photo.png would be written over"],
+    ),
+    "file and folder": ("RUN photo.png masks out", nothing, ["photo.png and masks", "two files"]),
+    "folder and file": ("RUN in mask.png out", nothing, ["in and mask.png must be", "two folders"]),
+    "folder to file": ("RUN in masks mask.png", nothing, ["mask.png is a file"]),
+    "unmatched": ("RUN in masks out", more_pictures, ["no mask for 1 pictures: in/photo2.jpg"]),
+    "two masks": ("RUN in masks out", two_masks, ["masks/photo.png and masks/photo.tif"]),
+    "no pictures": ("RUN empty masks out", nothing, ["no pictures in empty"]),
+    "below a file": ("RUN photo.png mask.png mask.png/out.png", nothing, ["mask.png"]),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_in_one_line_and_nothing_is_written(
+    call: Call,
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    mistake: str,
+) -> None:
+    words, prepare, told = MISTAKES[mistake]
+    for place in ("photo.png", "in/photo.png"):
+        saved(tmp_path / place)
+    for place in ("mask.png", "masks/photo.png"):
+        saved(tmp_path / place, HOLE)
+    (tmp_path / "empty").mkdir()
+    prepare(tmp_path)
+    before = contents(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    folder, image, hole, output = words.replace("RUN", str(run)).split()
+    assert call("inpaint", folder, image, "--hole", hole, "-o", output) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert all(part in err for part in told), err
+    assert contents(tmp_path) == before
+
+
+def test_developers_may_see_where_a_mistake_came_from(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JAXINPAINT_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="no run folder"):
+        call("inpaint", tmp_path / "gone", "photo.png", "--hole", "mask.png", "-o", "out.png")
+
+
+def test_a_forgotten_option_is_named(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("inpaint", "run", "photo.png", "-o", "out.png") == 2
+    assert "--hole" in capsys.readouterr().err
+
+
+def test_a_picture_of_a_folder_that_fails_does_not_stop_the_others(
+    call: Call, run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, mask in {"a": np.zeros((9, 11), bool), "b": HOLE, "c": HOLE | True}.items():
+        saved(tmp_path / f"in/{name}.png")
+        saved(tmp_path / f"masks/{name}.png", mask)
+    out = tmp_path / "out"
+    with caplog.at_level(logging.ERROR):
+        assert call("inpaint", run, tmp_path / "in", "--hole", tmp_path / "masks", "-o", out) == 1
+    assert os.listdir(out) == ["b.png"]
+    assert len(caplog.messages) == 2
+    assert "a.png is 11x9" in caplog.messages[0]
+    assert "c.png is all hole" in caplog.messages[1]

@@ -1,0 +1,34 @@
+"""A run folder with a network of random weights, made without training or compiling anything."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from jaxinpaint import recipes
+from jaxinpaint.data.sources import DataConfig
+from jaxinpaint.recipes import PartialConvConfig
+from jaxinpaint.run_config import RunConfig, save_config
+from jaxinpaint.training.checkpoints import open_checkpoints
+
+CONFIG = RunConfig(PartialConvConfig(layer_size=2, width=0.06), DataConfig(size=16))
+SIZE_MULTIPLE = 4
+
+
+def tiny_run(folder: Path) -> Path:
+    """Makes the folder's run, and gives the folder."""
+    key, rng = jax.random.key(0), np.random.default_rng(0)
+
+    def drawn(leaf: jax.ShapeDtypeStruct) -> jax.Array | np.ndarray:
+        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return key
+        # Kernels around 0; biases, scales and variances at a half: so outputs lie within [0, 1].
+        spread = 0.1 if len(leaf.shape) > 1 else 0
+        return np.asarray(rng.normal(0 if spread else 0.5, spread, leaf.shape), leaf.dtype)
+
+    init = recipes.make(CONFIG.recipe).init
+    state = jax.tree.map(drawn, jax.eval_shape(lambda key: init(key, (16, 16)), key))
+    save_config(CONFIG, folder)
+    with open_checkpoints(folder / "checkpoints", keep=1) as checkpoints:
+        checkpoints.save(state, 0)
+    return folder
