@@ -19,7 +19,8 @@ The annotations are jaxtyping's; the tests check them at run time, the package i
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from jaxtyping import Array, Float, Key, UInt8
+import numpy as np
+from jaxtyping import Array, Bool, Float, Key, UInt8
 
 Image: TypeAlias = Float[Array, "N H W C"]
 Hole: TypeAlias = Float[Array, "N H W 1"]
@@ -28,6 +29,10 @@ Bytes: TypeAlias = UInt8[Array, "N H W C"]
 PerImage: TypeAlias = Float[Array, " N"]
 Scalar: TypeAlias = Float[Array, ""]
 RandomKey: TypeAlias = Key[Array, ""]
+
+# On the host a picture has no batch axis and is bytes; its hole is a truth value a pixel.
+RGB: TypeAlias = UInt8[np.ndarray, "_ _ 3"]
+Missing: TypeAlias = Bool[np.ndarray, "_ _"]
 
 # An array of a state, or what stands for one: its shape, its sharding, a row of replicas.
 Leaf: TypeAlias = Any

@@ -101,6 +101,8 @@ def _as_batch(photo: np.ndarray, hole: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """The pictures as ``[N, H, W, 3]`` and the holes as bool ``[N, H, W, 1]``."""
     if photo.ndim not in (3, 4) or photo.shape[-1] != 3:
         raise ValueError(f"a photo is [H, W, 3] or [N, H, W, 3], not {list(photo.shape)}")
+    if 0 in photo.shape:
+        raise ValueError(f"a photo needs pixels; this one is {list(photo.shape)}")
     if photo.dtype != np.uint8 and not np.issubdtype(photo.dtype, np.floating):
         raise ValueError(f"a photo is uint8, or float in [0, 1], not {photo.dtype}")
     missing = _to_bool(hole)

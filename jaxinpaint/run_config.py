@@ -51,9 +51,13 @@ def load_config(folder: Path) -> RunConfig:
     if not path.exists():
         raise NoRun(f"{folder} is not a run folder: it has no {FILE}")
     try:
-        return _converter().structure(yaml.safe_load(path.read_text()), RunConfig)
-    except yaml.YAMLError as error:
+        content = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise NoRun(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise NoRun(f"{path} holds no config")
+    try:
+        return _converter().structure(content, RunConfig)
     except (cattrs.BaseValidationError, cattrs.ForbiddenExtraKeysError) as error:
         problems = "; ".join(cattrs.transform_error(error))
         raise NoRun(f"{path} does not fit this version: {problems}") from error

@@ -28,6 +28,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         ("recipe: {layer_sise: 5}", "layer_sise"),
         ("seed: many", "seed"),
         ("recipe: [", "not valid YAML"),
+        ("", "holds no config"),
     ],
 )
 def test_a_config_that_does_not_fit_says_where(tmp_path: Path, text: str, message: str) -> None:

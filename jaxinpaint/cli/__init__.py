@@ -36,5 +36,6 @@ def told_plainly() -> Iterator[None]:
     except (ValueError, OSError, ArithmeticError) as error:
         if os.environ.get("JAXINPAINT_TRACEBACK"):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        # Some messages of libraries have several lines.
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)

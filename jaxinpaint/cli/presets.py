@@ -6,8 +6,15 @@ from jaxinpaint.run_config import RunConfig
 from jaxinpaint.training.loop import LoopConfig
 
 FIRST_RUN = RunConfig(
-    recipe=PartialConvConfig(layer_size=6, width=0.25, hole_ratio=(0.01, 0.5), learning_rate=1e-3),
-    data=DataConfig(size=128, batch_size=8, random_scale=True),
+    recipe=PartialConvConfig(
+        layer_size=6,
+        width=0.25,
+        hole_ratio=(0.01, 0.5),
+        learning_rate=1e-3,
+        finetune_from=1400,
+        finetune_learning_rate=2e-4,
+    ),
+    data=DataConfig(size=128, batch_size=8, random_scale=True, random_colours=True),
     loop=LoopConfig(steps=1800, log_every=50, sample_every=600, checkpoint_every=300),
 )
 

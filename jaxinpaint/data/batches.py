@@ -8,33 +8,38 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from jaxinpaint.data.pictures import RGB
+from jaxinpaint.array_typing import RGB
 from jaxinpaint.data.sources import DataConfig, Pictures
 
 Crops = UInt8[np.ndarray, "N H W 3"]
 
 
 class RandomCrop(grain.transforms.RandomMap):
-    """A square at a random place of a picture, mirrored half of the time if asked."""
+    """A square at a random place of a picture, with the config's random changes."""
 
-    def __init__(self, size: int, *, random_scale: bool, flip: bool) -> None:
-        self.size = size
-        self.random_scale = random_scale
-        self.flip = flip
+    def __init__(self, config: DataConfig) -> None:
+        self.config = config
 
     def random_map(  # pyright: ignore[reportIncompatibleMethodOverride] Grain declares None
         self, element: RGB, rng: np.random.Generator
     ) -> RGB:
         """The crop of a picture."""
-        picture = element if min(element.shape[:2]) >= self.size else scaled(element, self.size)
+        size = self.config.size
+        picture = element if min(element.shape[:2]) >= size else scaled(element, size)
         height, width = picture.shape[:2]
         # All is drawn in any case, so that one choice does not move the crops of another.
-        any_side = rng.integers(self.size, min(height, width) + 1)
-        side = any_side if self.random_scale else self.size
+        any_side = rng.integers(size, min(height, width) + 1)
+        side = any_side if self.config.random_scale else size
         top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
-        mirrored = rng.random() < 0.5
-        crop = scaled(picture[top : top + side, left : left + side], self.size)
-        return np.ascontiguousarray(crop[:, ::-1]) if self.flip and mirrored else crop
+        mirrored, inverted = rng.random(2) < 0.5
+        channels = rng.permutation(3)
+        crop = scaled(picture[top : top + side, left : left + side], size)
+        if self.config.flip and mirrored:
+            crop = crop[:, ::-1]
+        if self.config.random_colours:
+            crop = crop[..., channels]
+            crop = 255 - crop if inverted else crop
+        return np.ascontiguousarray(crop)
 
 
 def crops(pictures: Pictures, config: DataConfig, *, seed: int, first: int = 0) -> Iterator[Crops]:
@@ -58,8 +63,13 @@ def crops(pictures: Pictures, config: DataConfig, *, seed: int, first: int = 0) 
         raise ValueError(
             f"a batch of {config.batch_size} does not divide among {processes} processes"
         )
-    crop = RandomCrop(config.size, random_scale=config.random_scale, flip=config.flip)
-    dataset = grain.MapDataset.source(pictures).seed(seed).shuffle().repeat(None).random_map(crop)
+    dataset = (
+        grain.MapDataset.source(pictures)
+        .seed(seed)
+        .shuffle()
+        .repeat(None)
+        .random_map(RandomCrop(config))
+    )
     # Sliced last: before the shuffle, the pictures of an epoch would depend on the process count.
     mine = dataset[jax.process_index() :: processes]
     batches = mine.batch(config.batch_size // processes, drop_remainder=True)

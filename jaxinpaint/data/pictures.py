@@ -4,15 +4,15 @@ import struct
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import UInt8
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from jaxinpaint.array_typing import RGB, Missing
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 # What Pillow raises when it writes EXIF with a field whose type is not the one that it should have.
 MALFORMED_EXIF = (struct.error, TypeError, AttributeError, ValueError)
-
-RGB = UInt8[np.ndarray, "H W 3"]
 
 
 class UnreadablePicture(ValueError):
@@ -73,7 +73,7 @@ def to_rgb(image: Image.Image) -> RGB:
     return np.asarray(image.convert("RGB"))
 
 
-def grey_to_bytes(values: np.ndarray) -> UInt8[np.ndarray, "H W"]:
+def grey_to_bytes(values: np.ndarray) -> UInt8[np.ndarray, "_ _"]:
     """16-bit grey to 8 bits: 65535 is white. Values beyond are clipped."""
     return np.round(np.clip(values.astype(np.float64), 0, 65535) / 257).astype(np.uint8)
 
@@ -87,7 +87,7 @@ def read_rgb(path: Path) -> RGB:
     return to_rgb(open_upright(path))
 
 
-def read_hole(path: Path) -> Bool[np.ndarray, "H W"]:
+def read_hole(path: Path) -> Missing:
     """The hole of a mask file: white is missing, the threshold is half; transparent is known.
 
     Raises:

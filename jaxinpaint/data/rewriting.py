@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, UInt8
 from PIL import ExifTags, Image, JpegImagePlugin, UnidentifiedImageError
 
+from jaxinpaint.array_typing import RGB, Missing
 from jaxinpaint.data.pictures import MALFORMED_EXIF, open_upright
 
 # What Pillow hands on from one file to the next, in the formats that can hold it.
@@ -26,8 +26,8 @@ DESCRIPTIVE = (
 
 def write_filled(
     source: Path,
-    filled: UInt8[np.ndarray, "H W 3"],
-    hole: Bool[np.ndarray, "H W"],
+    filled: RGB,
+    hole: Missing,
     target: Path,
 ) -> None:
     """Writes the source's picture with the pixels of the hole taken from ``filled``.
@@ -103,9 +103,7 @@ def _problem_saving(picture: Image.Image, path: Path, options: dict[str, Any]) -
         raise
 
 
-def _paste(
-    image: Image.Image, filled: UInt8[np.ndarray, "H W 3"], hole: Bool[np.ndarray, "H W"]
-) -> Image.Image:
+def _paste(image: Image.Image, filled: RGB, hole: Missing) -> Image.Image:
     transparent = image.has_transparency_data
     match image.mode:
         case "L" | "1" if not transparent:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from jaxinpaint.data.pictures import RGB, UnreadablePicture, list_pictures, read_rgb
+from jaxinpaint.array_typing import RGB
+from jaxinpaint.data.pictures import UnreadablePicture, list_pictures, read_rgb
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,9 @@ class DataConfig:
     to it. Off: squares of this size, at the picture's own scale."""
     flip: bool = True
     """Mirror half of the crops."""
+    random_colours: bool = False
+    """Shuffle red, green and blue of each crop, and turn half of them into negatives: a few
+    photographs then teach how to go on with what is around a hole, not their own colours."""
 
 
 class Pictures:
@@ -77,8 +81,9 @@ class Pictures:
             picture = read_rgb(path)
         except UnreadablePicture as error:
             with self._lock:
-                self.unreadable[path] = str(error)
-                log.warning("skipped (%d so far) %s", len(self.unreadable), error)
+                if path not in self.unreadable:  # another thread may have met it meanwhile
+                    self.unreadable[path] = str(error)
+                    log.warning("skipped (%d so far) %s", len(self.unreadable), error)
             return None
         with self._lock:
             if picture.nbytes <= self._room and path not in self._cache:

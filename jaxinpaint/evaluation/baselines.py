@@ -1,14 +1,18 @@
 """What anybody can fill a hole with: the mean colour, and a classical method."""
 
 import numpy as np
-from jaxtyping import Bool, UInt8
 
-RGB = UInt8[np.ndarray, "H W 3"]
-Missing = Bool[np.ndarray, "H W"]
+from jaxinpaint.array_typing import RGB, Missing
 
 
 def mean_colour(photo: RGB, hole: Missing) -> RGB:
-    """The hole filled with the mean colour of the known pixels."""
+    """The hole filled with the mean colour of the known pixels.
+
+    Raises:
+        ValueError: if nothing is known.
+    """
+    if hole.all():
+        raise ValueError("all is hole: there is no known colour to take the mean of")
     filled = photo.copy()
     filled[hole] = np.round(photo[~hole].mean(axis=0)).astype(np.uint8)
     return filled

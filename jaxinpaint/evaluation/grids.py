@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-RGB = UInt8[np.ndarray, "H W 3"]
+from jaxinpaint.array_typing import RGB, Missing
 
 GAP = 4
 HEADING = 18
@@ -40,11 +39,11 @@ def grid(rows: Sequence[Sequence[RGB]], headings: Sequence[str], *, width: int =
     return np.asarray(sheet)
 
 
-def holed(photo: RGB, hole: Bool[np.ndarray, "H W"]) -> RGB:
+def holed(photo: RGB, hole: Missing) -> RGB:
     """The photo with its missing pixels in grey."""
     return np.where(hole[..., None], np.uint8(128), photo)
 
 
 def _scaled(picture: RGB, width: int) -> Image.Image:
-    height = round(picture.shape[0] * width / picture.shape[1])
+    height = max(1, round(picture.shape[0] * width / picture.shape[1]))
     return Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS)

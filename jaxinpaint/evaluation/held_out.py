@@ -6,13 +6,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, UInt8
 
 from jaxinpaint import masks
+from jaxinpaint.array_typing import RGB, Missing
 from jaxinpaint.evaluation.metrics import psnr
 
-RGB = UInt8[np.ndarray, "H W 3"]
-Missing = Bool[np.ndarray, "H W"]
 Fill = Callable[[RGB, Missing], RGB]
 
 BUCKETS = ((0.01, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4))

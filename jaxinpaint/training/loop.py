@@ -11,10 +11,11 @@ import jax
 from jaxtyping import UInt8
 from numpy import ndarray
 
+from jaxinpaint.array_typing import RGB
 from jaxinpaint.recipes.base import Mean, Metrics, Recipe, TrainState
 from jaxinpaint.training.checkpoints import abstract_like, open_checkpoints
 from jaxinpaint.training.parallel import ahead, compile_step, place_on_all_devices, to_devices
-from jaxinpaint.training.reports import Picture, open_reports
+from jaxinpaint.training.reports import open_reports
 from jaxinpaint.training.stopping import require_finite, stop_signal
 
 
@@ -51,7 +52,7 @@ def train(
     size: tuple[int, int],
     seed: int,
     crops_from: Callable[[int], Iterator[UInt8[ndarray, "N H W 3"]]],
-    sample: Callable[[TrainState], Picture] | None = None,
+    sample: Callable[[TrainState], RGB] | None = None,
 ) -> Trained:
     """Trains until the last step, from the newest checkpoint in the folder or from the start.
 

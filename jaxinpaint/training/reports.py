@@ -6,13 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import UInt8
 from PIL import Image
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
-Picture = UInt8[np.ndarray, "H W 3"]
+from jaxinpaint.array_typing import RGB
 
 
 class Reports:
@@ -42,7 +40,7 @@ class Reports:
             left = values["seconds_left"]
             print(f"step {step}: {told}, {left / 60:.1f} minutes left", flush=True)
 
-    def picture(self, step: int, picture: Picture) -> Path:
+    def picture(self, step: int, picture: RGB) -> Path:
         """A sample grid of a step, as a PNG and for TensorBoard; returns the PNG's path."""
         path = self._folder / "samples" / f"step_{step:08d}.png"
         path.parent.mkdir(exist_ok=True)

@@ -1,3 +1,5 @@
+import dataclasses
+import itertools
 from collections.abc import Iterator
 
 import jax
@@ -105,6 +107,26 @@ def test_without_flip_nothing_is_mirrored_and_the_crops_are_the_same(pictures: P
     assert mirrored.any()
     flipped[mirrored] = flipped[mirrored][:, :, ::-1]
     np.testing.assert_array_equal(plain, flipped)
+
+
+def test_random_colours_shuffle_and_invert_the_channels_of_the_same_crops(
+    pictures: Pictures,
+) -> None:
+    plain = taken(crops(pictures, CONFIG, seed=0), 15).reshape(-1, 8, 8, 3)
+    config = dataclasses.replace(CONFIG, random_colours=True)
+    coloured = taken(crops(pictures, config, seed=0), 15).reshape(-1, 8, 8, 3)
+    seen = set()
+    for before, after in zip(plain, coloured, strict=True):
+        inverted = bool(after[0, 0, 0] > 127)  # coordinates are small numbers
+        after = 255 - after if inverted else after
+        orders = [
+            order
+            for order in itertools.permutations(range(3))
+            if np.array_equal(after, before[..., list(order)])
+        ]
+        assert len(orders) == 1
+        seen.add((orders[0], inverted))
+    assert len(seen) == 12, "six orders, and the negative of each"
 
 
 def test_random_scale_shows_larger_parts_scaled_down(pictures: Pictures) -> None:
