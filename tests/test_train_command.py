@@ -69,6 +69,8 @@ def test_a_run_that_is_killed_and_resumed_ends_with_the_same_bits(tmp_path: Path
         time.sleep(0.2)
         process.send_signal(signal.SIGKILL)
         process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        assert not (parts / "checkpoints" / "16").exists()
         command_line = ["--resume", str(parts)]
     code, out, err = finished(command("--resume", str(parts)))
     assert code == 0, err
@@ -111,7 +113,7 @@ def test_the_next_free_folder_is_taken_and_none_overwritten(tmp_path: Path, monk
     taken.mkdir(parents=True)
     (taken / "config.yaml").write_text("")
     assert parse([]).folder == Path("runs/first-run-2")
-    with pytest.raises(ValueError, match="not empty"):
+    with pytest.raises(ValueError, match="is a run already"):
         parse(["--run", str(taken)])
 
 

@@ -1,6 +1,7 @@
 """The command line: ``jaxinpaint VERB …``, one file a verb.
 
-The verbs import what is heavy when they run, so that help and mistakes are answered at once.
+The verbs import what is heavy when they run, so that help and mistakes are answered at once. (The
+trainer, ``train.py``, takes seconds: its help is made from the configs of all recipes.)
 """
 
 import logging
@@ -33,6 +34,8 @@ def told_plainly() -> Iterator[None]:
     logging.getLogger("absl").setLevel(logging.ERROR)
     try:
         yield
+    except KeyboardInterrupt:
+        sys.exit(130)
     except (ValueError, OSError, ArithmeticError) as error:
         if os.environ.get("JAXINPAINT_TRACEBACK"):
             raise

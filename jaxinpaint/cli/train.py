@@ -2,11 +2,14 @@
 
 import argparse
 import dataclasses
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import tyro
 from PIL import Image
@@ -15,11 +18,11 @@ from jaxinpaint import inpainter, recipes
 from jaxinpaint.cli import told_plainly
 from jaxinpaint.cli.presets import PRESETS
 from jaxinpaint.data.batches import crops, scaled
-from jaxinpaint.data.sources import Pictures, held_out_pictures, training_pictures
+from jaxinpaint.data.sources import DataConfig, Pictures, held_out_pictures, training_pictures
 from jaxinpaint.evaluation import baselines, held_out
 from jaxinpaint.evaluation.grids import grid, holed
-from jaxinpaint.recipes.base import TrainState
-from jaxinpaint.run_config import RunConfig, load_config, save_config
+from jaxinpaint.recipes.base import Batch, Recipe, TrainState
+from jaxinpaint.run_config import FILE, RunConfig, load_config, save_config
 from jaxinpaint.training.loop import Trained, train
 
 SHOWN = 8  # rows of a grid
@@ -39,8 +42,8 @@ def main() -> None:
         order = parse(sys.argv[1:])
         trained = run(order)
         if trained.stopped:
-            print(f"\nstopped at step {trained.step} and saved. Go on with:")
-            print(f"    python train.py --resume {order.folder}")
+            print(f"\nstopped at step {int(trained.state.step)} and saved. Go on with:")
+            print(f"    {_command(sys.argv[0], '--resume', order.folder)}")
 
 
 def parse(arguments: Sequence[str]) -> Order:
@@ -55,6 +58,8 @@ def parse(arguments: Sequence[str]) -> Order:
     first.add_argument("--resume", type=Path)
     chosen, rest = first.parse_known_args(arguments)
     if chosen.resume is not None:
+        if chosen.run is not None:
+            raise ValueError("--resume goes on in its own folder; leave out --run")
         return _resumed(chosen.resume, rest)
     named = bool(rest) and not rest[0].startswith("-")
     preset = rest[0] if named else "first-run"
@@ -62,8 +67,9 @@ def parse(arguments: Sequence[str]) -> Order:
         raise ValueError(f"there is no preset {preset!r}; there are {', '.join(PRESETS)}")
     config = _found_from_anywhere(_overridden(PRESETS[preset][1], rest[1:] if named else rest))
     folder = chosen.run or _new_folder(preset)
-    if folder.exists() and any(folder.iterdir()):
-        raise ValueError(f"{folder} is not empty; go on with --resume {folder}, or choose another")
+    # A run that was killed before it had a config has left nothing to go on with.
+    if (folder / FILE).exists():
+        raise ValueError(f"{folder} is a run already: --resume {folder}, or choose another")
     return Order(config, folder, resumes=False)
 
 
@@ -79,12 +85,13 @@ def run(order: Order) -> Trained:
     _check_size(config.data.size, recipe.size_multiple)
     pictures = training_pictures(config.data)
     shown = held_out_pictures(config.data)
+    _check_step(recipe, config.data)
     save_config(config, folder)
-    kept = f"{len(shown)} held out" if shown is not None else "none held out (--data.held-out)"
+    kept = f"{len(shown)} held out" if shown else "none held out (--data.held-out)"
     print(f"{'going on with' if resumes else 'run'} {folder}: {len(pictures)} pictures, {kept}")
 
     fill = inpainter.of(recipe, {})
-    cases = _held_out_cases(shown, config.data.size) if shown is not None else []
+    cases = held_out.cases([scaled(picture, config.data.size) for picture in shown])
 
     def filler(state: TrainState) -> inpainter.Inpainter:
         return dataclasses.replace(fill, variables=state.players["generator"].variables)
@@ -102,11 +109,18 @@ def run(order: Order) -> Trained:
         sample=sample if cases else None,
     )
     _tell_unreadable(pictures)
-    if cases and not trained.stopped:
+    if trained.stopped:
+        return trained
+    if cases:
         _compare(filler(trained.state), cases, folder)
     print(f"the run is in {folder}; fill a hole with it:")
-    print(f"    jaxinpaint inpaint {folder} PHOTO --hole MASK -o FILLED")
+    print(f"    {_command('-m', 'jaxinpaint', 'inpaint', folder)} PHOTO --hole MASK -o FILLED")
     return trained
+
+
+def _command(*arguments: object) -> str:
+    """A command line that works as it stands, in the environment of this program."""
+    return shlex.join([sys.executable, *map(str, arguments)])
 
 
 def _resumed(folder: Path, arguments: Sequence[str]) -> Order:
@@ -170,9 +184,24 @@ def _check_size(size: int, multiple: int) -> None:
         )
 
 
-def _held_out_cases(pictures: Pictures, size: int) -> list[held_out.Case]:
-    """The pictures whole, at the scale that the network is trained on, with holes."""
-    return held_out.cases([scaled(pictures[i], size) for i in range(len(pictures))])
+def _check_step(recipe: Recipe, data: DataConfig) -> None:
+    """Goes through a step without computing it, so that a config that can't be run takes no folder.
+
+    Raises:
+        ValueError: for whatever the network, the sampler or the devices refuse.
+    """
+    if data.batch_size % jax.device_count():
+        raise ValueError(
+            f"--data.batch-size {data.batch_size} does not divide among the "
+            f"{jax.device_count()} devices"
+        )
+    size = (data.size, data.size)
+
+    def first_step(key: jax.Array) -> TrainState:
+        image = jnp.zeros((data.batch_size, *size, 3), jnp.uint8)
+        return recipe.step(recipe.init(key, size), Batch(image, jnp.arange(data.batch_size)))[0]
+
+    jax.eval_shape(first_step, jax.random.key(0))
 
 
 def _sample(fill: inpainter.Inpainter, cases: Sequence[held_out.Case]) -> np.ndarray:
@@ -195,7 +224,10 @@ def _compare(fill: inpainter.Inpainter, cases: Sequence[held_out.Case], folder: 
         fills["Telea"] = baselines.telea
     fills["network"] = fill
     scores = held_out.psnr_in_holes(fills, cases)
-    print(f"\nPSNR inside the hole, mean of {len(cases)} held-out pictures with holes:")
+    print(
+        f"\nPSNR inside the hole, mean of {len(cases)} holes in held-out pictures "
+        f"(short side {min(cases[0].hole.shape)}):"
+    )
     for name, score in scores.items():
         print(f"    {name:12s} {score:5.2f} dB")
     rows = [

@@ -37,6 +37,12 @@ class DataConfig:
     """Shuffle red, green and blue of each crop, and turn half of them into negatives: a few
     photographs then teach how to go on with what is around a hole, not their own colours."""
 
+    def __post_init__(self) -> None:
+        """Refuses crops without pixels and batches without crops."""
+        for name, value in {"size": self.size, "batch-size": self.batch_size}.items():
+            if value < 1:
+                raise ValueError(f"--data.{name} is {value}; it must be at least 1")
+
 
 class Pictures:
     """Random access to the decoded pictures of some files, as Grain wants its sources.
@@ -61,8 +67,9 @@ class Pictures:
         Raises:
             UnreadablePicture: if not one of the files can be read.
         """
-        for path in self.paths[index:] + self.paths[:index]:
-            if (picture := self._read(path)) is not None:
+        for offset in range(len(self.paths)):
+            picture = self.read(self.paths[(index + offset) % len(self.paths)])
+            if picture is not None:
                 return picture
         raise UnreadablePicture(
             f"none of the {len(self.paths)} pictures can be read; the first: "
@@ -72,7 +79,8 @@ class Pictures:
     def __repr__(self) -> str:
         return f"Pictures({len(self.paths)} files)"
 
-    def _read(self, path: Path) -> RGB | None:
+    def read(self, path: Path) -> RGB | None:
+        """The picture of a file, or None if it can't be read, which is told once."""
         if path in self._cache:
             return self._cache[path]
         if path in self.unreadable:
@@ -101,15 +109,17 @@ def training_pictures(config: DataConfig) -> Pictures:
     return Pictures(list_pictures(config.path or built_in("train")))
 
 
-def held_out_pictures(config: DataConfig) -> Pictures | None:
-    """The held-out pictures of a config, or None if it has none.
+def held_out_pictures(config: DataConfig) -> list[RGB]:
+    """The held-out pictures of a config that can be read; those that can't are told.
 
     Raises:
         ValueError: if the folder is missing or holds no pictures.
     """
     if config.held_out is None and config.path is not None:
-        return None
-    return Pictures(list_pictures(config.held_out or built_in("held_out")))
+        return []
+    pictures = Pictures(list_pictures(config.held_out or built_in("held_out")))
+    found = [pictures.read(path) for path in pictures.paths]
+    return [picture for picture in found if picture is not None]
 
 
 def built_in(split: str) -> Path:

@@ -14,8 +14,8 @@ def from_naoto0804(state_dict: StateDict) -> Variables:
     """Variables of `partial_conv_unet` from `naoto0804/pytorch-inpainting-with-partial-conv`.
 
     That program divides by ``sum(M)`` where the paper has ``sum(1) / sum(M)``, so each of its
-    kernels is ``sum(1)`` times as large as the same function's here. Its pictures are normalised
-    by ImageNet's mean and deviation.
+    kernels is ``sum(1)`` times as large as the same function's here. It was trained on pictures
+    normalised by ImageNet's mean and deviation, which its caller has to do.
 
     Raises:
         ValueError: if a key is not known, or an array has not four axes where a kernel is expected.
@@ -31,7 +31,9 @@ def from_naoto0804(state_dict: StateDict) -> Variables:
     variables = _renamed(
         state_dict, names, unused=("conv.mask_conv.weight", "bn.num_batches_tracked")
     )
-    for block in variables["params"].values():
+    for name, block in variables["params"].items():
+        if "kernel" not in block:
+            raise ValueError(f"the state dict has no kernel for {name!r}")
         block["kernel"] = block["kernel"] / math.prod(block["kernel"].shape[:-1])
     return variables
 

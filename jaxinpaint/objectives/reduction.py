@@ -28,6 +28,8 @@ def mean_per_image(
         ValueError: if the region is not ``[N, H, W, 1]`` of the values' ``N, H, W``.
     """
     values = values.astype(jnp.float32)
+    if values.size == 0:
+        return jnp.zeros(values.shape[0])  # no pixels: such as the neighbours in a single row
     if region is None:
         return jnp.mean(values, axis=(1, 2, 3))
     if region.shape != (*values.shape[:3], 1):

@@ -93,7 +93,10 @@ def masked(
     inputs: Sequence[Float[Array, "N *S _"]], masks: Sequence[Float[Array, "B *S _"]]
 ) -> Float[Array, "N *S C"]:
     """The inputs with their unknown pixels set to zero, concatenated along the channels."""
-    known = [x * lax.stop_gradient(m).astype(x.dtype) for x, m in zip(inputs, masks, strict=True)]
+    # Selected, not multiplied: whatever stands in a hole, no number included, stays out.
+    known = [
+        jnp.where(lax.stop_gradient(mask) > 0, x, 0) for x, mask in zip(inputs, masks, strict=True)
+    ]
     return known[0] if len(known) == 1 else jnp.concatenate(known, axis=-1)
 
 

@@ -88,7 +88,8 @@ class Recipe(NamedTuple):
     Attributes:
         init: ``(key, (height, width)) -> state`` before the first step, for such pictures.
         step: ``(state, batch) -> (state, metrics)``: draws holes, runs all forward passes, losses,
-            gradients and updates of every player.
+            gradients and updates of every player. The metrics hold ``loss`` and ``gradient_norm``:
+            a loss is of the weights before the update, so the norm is what tells a broken update.
         inpaint: ``(generator's variables, image, hole) -> Inpainted``, in [0, 1].
         size_multiple: the sides of a picture given to ``inpaint`` must be multiples of it.
     """

@@ -73,7 +73,10 @@ class Checkpoints:
     def _set_aside(self, steps: list[int]) -> None:
         """Renames damaged checkpoints: Orbax would neither overwrite them nor forget them."""
         for step in steps:
-            (self._folder / str(step)).rename(self._folder / f"{step}.unreadable")
+            aside = self._folder / f"{step}.unreadable"
+            while aside.exists():
+                aside = aside.with_name(f"{aside.name}-again")
+            (self._folder / str(step)).rename(aside)
         if steps:
             self._manager.reload()
 

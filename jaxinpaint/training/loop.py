@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import NamedTuple
 
 import jax
@@ -12,10 +13,16 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from jaxinpaint.array_typing import RGB
-from jaxinpaint.recipes.base import Mean, Metrics, Recipe, TrainState
-from jaxinpaint.training.checkpoints import abstract_like, open_checkpoints
-from jaxinpaint.training.parallel import ahead, compile_step, place_on_all_devices, to_devices
-from jaxinpaint.training.reports import open_reports
+from jaxinpaint.recipes.base import Batch, Mean, Metrics, Recipe, TrainState
+from jaxinpaint.training.checkpoints import Checkpoints, abstract_like, open_checkpoints
+from jaxinpaint.training.parallel import (
+    StepFunction,
+    ahead,
+    compile_step,
+    place_on_all_devices,
+    to_devices,
+)
+from jaxinpaint.training.reports import Reports, open_reports
 from jaxinpaint.training.stopping import require_finite, stop_signal
 
 
@@ -34,12 +41,17 @@ class LoopConfig:
     keep: int = 3
     """How many of the latest checkpoints stay on disk."""
 
+    def __post_init__(self) -> None:
+        """Refuses numbers below one."""
+        for name, value in vars(self).items():
+            if value < 1:
+                raise ValueError(f"--{name.replace('_', '-')} is {value}; it must be at least 1")
+
 
 class Trained(NamedTuple):
     """How a run ended."""
 
     state: TrainState
-    step: int
     stopped: bool
     """Whether it was told to stop before its last step."""
 
@@ -56,8 +68,9 @@ def train(
 ) -> Trained:
     """Trains until the last step, from the newest checkpoint in the folder or from the start.
 
-    The weights after any step depend on the recipe, the seed and the data alone: a run that was
-    killed and goes on ends with the same bits as one that never was.
+    The weights after any step depend on the recipe, the seed and the data alone: on the same
+    devices and versions, a run that was killed and goes on ends with the same bits as one that
+    never was (on a GPU this takes ``XLA_FLAGS=--xla_gpu_deterministic_ops=true``).
 
     Args:
         recipe: what to train.
@@ -71,45 +84,61 @@ def train(
 
     Raises:
         NotFinite: if a loss term becomes infinite or no number.
-        ValueError: if the checkpoints in the folder do not fit the recipe.
+        ValueError: if the checkpoints in the folder do not fit the recipe, the batch does not
+            divide among the devices, or there are several processes.
     """
+    if jax.process_count() > 1:
+        raise ValueError("training in several processes is not supported yet; start one")
     placement = place_on_all_devices()
     init = jax.jit(recipe.init, static_argnums=1, out_shardings=placement.replicated)
     key = jax.random.key(seed)
-    abstract = abstract_like(
-        jax.eval_shape(lambda k: recipe.init(k, size), key), placement.replicated
-    )
-    step_on_devices = compile_step(recipe.step, placement)
-
+    shapes = jax.eval_shape(lambda key: recipe.init(key, size), key)
     with (
         open_checkpoints(folder / "checkpoints", keep=config.keep) as checkpoints,
         stop_signal() as stop,
     ):
-        state = checkpoints.restore_latest(abstract)
+        state = checkpoints.restore_latest(abstract_like(shapes, placement.replicated))
         if state is None:
             state = init(key, size)
         first = int(state.step)
         batches = ahead(to_devices(crops, placement) for crops in crops_from(first))
         with open_reports(folder, first=first, last=config.steps) as reports:
-            window = _Window(first)
-            step = first
-            while step < config.steps and not stop.is_set():
-                with window.waiting():
-                    batch = next(batches)
-                state, metrics = step_on_devices(state, batch)
-                step += 1
-                window.add(metrics, batch.image.shape[0])
-                reports.advance()
-                last = step == config.steps
-                saves = last or step % config.checkpoint_every == 0 or stop.is_set()
-                # Before a checkpoint always: what is not finite is never saved.
-                if step % config.log_every == 0 or saves:
-                    reports.scalars(step, window.close(config.steps - step))
-                if sample is not None and (last or step % config.sample_every == 0):
-                    reports.picture(step, sample(state))
-                if saves:
-                    checkpoints.save(state, step)
-    return Trained(state, step, stopped=step < config.steps)
+            step = compile_step(recipe.step, placement)
+            return _run_steps(state, step, batches, config, stop, checkpoints, reports, sample)
+
+
+def _run_steps(
+    state: TrainState,
+    step_function: StepFunction,
+    batches: Iterator[Batch],
+    config: LoopConfig,
+    stop: Event,
+    checkpoints: Checkpoints,
+    reports: Reports,
+    sample: Callable[[TrainState], RGB] | None,
+) -> Trained:
+    step = int(state.step)
+    window = _Window(step)
+    stopping = False
+    while step < config.steps and not stopping:
+        with window.waiting():
+            batch = next(batches)
+        state, metrics = step_function(state, batch)
+        step += 1
+        window.add(metrics, batch.image.shape[0])
+        reports.advance()
+        last = step == config.steps
+        # Asked once a step: a signal that comes later than here is seen after the next one.
+        stopping = stop.is_set()
+        saves = last or stopping or step % config.checkpoint_every == 0
+        # Before a checkpoint always: what is not finite is never saved.
+        if saves or step % config.log_every == 0:
+            reports.scalars(step, window.close(config.steps - step))
+        if saves:
+            checkpoints.save(state, step)
+        if sample is not None and (last or step % config.sample_every == 0):
+            reports.picture(step, sample(state))
+    return Trained(state, stopped=stopping and step < config.steps)
 
 
 class _Window:
@@ -129,8 +158,8 @@ class _Window:
     def waiting(self) -> Iterator[None]:
         """Counts the time inside as waiting for data."""
         # The device may be one step behind, no more: else the wait would be told as nothing.
-        if self._metrics:
-            jax.block_until_ready(self._metrics[-1])
+        if len(self._metrics) > 1:
+            jax.block_until_ready(self._metrics[-2])
         started = time.perf_counter()
         yield
         self._waited += time.perf_counter() - started

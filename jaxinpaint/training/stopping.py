@@ -42,6 +42,6 @@ def require_finite(step: int, means: Mapping[str, float]) -> None:
     if wrong:
         terms = ", ".join(f"{name} = {value}" for name, value in wrong.items())
         raise NotFinite(
-            f"step {step}: {terms}. The run stops here; its last checkpoint is from before. "
-            "Try a lower learning rate, or look at the pictures and the holes"
+            f"step {step}: {terms}. The run stops here, and nothing from this step on was saved. "
+            "Start a new one with a lower --recipe.learning-rate, or look at the pictures and holes"
         )

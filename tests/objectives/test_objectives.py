@@ -109,6 +109,10 @@ def test_total_variation_by_hand() -> None:
     assert total_variation(x, hole=hole).item() == pytest.approx(1 / 4 + 1 / 3)
 
 
+def test_a_single_pixel_has_no_variation() -> None:
+    assert not np.any(total_variation(jnp.ones((2, 1, 1, 3)), hole=jnp.ones((2, 1, 1, 1))))
+
+
 def test_terms_of_partial_convolutions_match_the_reference() -> None:
     z, facts = golden.arrays("objectives_partial_conv"), golden.facts("objectives_partial_conv")
     truth, output = (jnp.asarray(z[n], jnp.float32) / 255 for n in ("target_u8", "output_u8"))

@@ -77,7 +77,6 @@ def test_one_window_by_hand() -> None:
 
 def test_a_window_that_sees_nothing_gives_zero_without_bias_and_no_nan() -> None:
     x = random(0, 1, 8, 8, 2).at[0, :, :4].set(jnp.nan)
-    x = jnp.where(jnp.isnan(x), 0, x)
     valid = jnp.ones((1, 8, 8, 1)).at[0, :, :4].set(0)
     kernel, bias = random(1, 3, 3, 2, 3), jnp.ones(3)
 
@@ -107,7 +106,7 @@ def test_an_empty_mask_gives_zero_everywhere_with_zero_gradients() -> None:
 def test_what_lies_in_the_hole_has_no_influence() -> None:
     valid, kernel = random_valid(0, 2, 9, 9, 1), random(1, 3, 3, 4, 5)
     x = random(2, 2, 9, 9, 4)
-    other = jnp.where(valid > 0, x, 1e6)
+    other = jnp.where(valid > 0, x, jnp.nan)
     for a, b in zip(
         partial_conv(x, valid, kernel), partial_conv(other, valid, kernel), strict=True
     ):

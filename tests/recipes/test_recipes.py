@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from functools import cache, partial
+from pathlib import Path
 
 import chex
 import jax
@@ -14,6 +15,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxinpaint import recipes
 from jaxinpaint.recipes import PartialConvConfig, RecipeConfig
 from jaxinpaint.recipes.base import Batch, Metrics, TrainState, weighted_sum
+from jaxinpaint.training.checkpoints import abstract_like, open_checkpoints
 
 SIZE = (16, 16)
 CONFIGS: dict[str, RecipeConfig] = {
@@ -82,20 +84,43 @@ def test_eight_devices_make_the_step_that_one_makes(config: RecipeConfig) -> Non
     on_eight, on_eight_metrics = step(start(config), batch())
     assert_close(on_eight, state)
     for name, mean in metrics.items():
+        # Sums in another order.
         np.testing.assert_allclose(on_eight_metrics[name].total, mean.total, rtol=1e-4)
 
 
 @each
 def test_replicas_under_pmap_make_the_same_step(config: RecipeConfig) -> None:
-    state, _ = compiled(config)(start(config), batch())
+    state, metrics = compiled(config)(start(config), batch())
     replica = recipes.make(config, axis_name="data")
     split = jax.tree.map(lambda leaf: leaf.reshape(8, 1, *leaf.shape[1:]), batch())
     run = jax.pmap(replica.step, axis_name="data", in_axes=(None, 0))
-    replicas, _ = run(start(config), split)
+    replicas, replica_metrics = run(start(config), split)
     first = jax.tree.map(lambda leaf: leaf[0], replicas)
     last = jax.tree.map(lambda leaf: leaf[-1], replicas)
     assert_close(first, state)
+    for name, mean in metrics.items():
+        told = replica_metrics[name]
+        # Sums in another order.
+        np.testing.assert_allclose(told.total / told.n, mean.total / mean.n, rtol=1e-4)
     for a, b in zip(numbers(first), numbers(last), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@each
+def test_a_saved_state_goes_on_with_the_bits_of_one_in_memory(config, tmp_path: Path) -> None:
+    step = compiled(config)
+    first, _ = step(start(config), batch())
+    second, metrics = step(first, batch(seed=1))
+    assert np.isfinite(metrics["gradient_norm"].total)
+    with open_checkpoints(tmp_path, keep=1) as checkpoints:
+        checkpoints.save(first, 1)
+    here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    with open_checkpoints(tmp_path, keep=1) as checkpoints:
+        restored = checkpoints.restore_latest(abstract_like(first, here))
+    assert restored is not None
+    again, _ = step(restored, batch(seed=1))
+    assert again.step == 2
+    for a, b in zip(numbers(again), numbers(second), strict=True):
         np.testing.assert_array_equal(a, b)
 
 

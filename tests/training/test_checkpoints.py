@@ -71,6 +71,8 @@ def empty(checkpoint: Path) -> None:
     checkpoint.mkdir()
 
 
+# Orbax leaves an event loop behind when a damaged checkpoint can't be read.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("damage", [damage_arrays, empty])
 def test_a_damaged_checkpoint_is_told_and_passed_over(tmp_path, caplog, damage) -> None:
     write(tmp_path, 2, 4)
@@ -83,6 +85,7 @@ def test_a_damaged_checkpoint_is_told_and_passed_over(tmp_path, caplog, damage) 
     assert (tmp_path / "4.unreadable").exists()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_when_none_can_be_read_it_is_an_error_and_nothing_is_touched(tmp_path: Path) -> None:
     write(tmp_path, 2)
     with (

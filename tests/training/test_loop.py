@@ -109,11 +109,28 @@ def test_a_signal_stops_after_the_step_and_saves(tmp_path: Path) -> None:
 
     stopped = run(tmp_path / "parts", 20, crops=interrupted)
     assert stopped.stopped
-    assert 0 < stopped.step < 20
-    assert stopped.step == int(stopped.state.step)
+    step = int(stopped.state.step)
+    assert 0 < step < 20
+    assert (tmp_path / "parts" / "checkpoints" / str(step)).is_dir()
     rest = run(tmp_path / "parts", 20)
     assert not rest.stopped
     assert weight(rest) == weight(run(tmp_path / "whole", 20))
+
+
+def test_a_signal_while_a_sample_is_drawn_saves_too(tmp_path: Path) -> None:
+    def sample(state: TrainState) -> np.ndarray:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return np.zeros((2, 2, 3), np.uint8)
+
+    stopped = run(tmp_path, 20, sample=sample)  # drawn after step 4
+    assert stopped.stopped
+    assert (tmp_path / "checkpoints" / str(int(stopped.state.step))).is_dir()
+
+
+def test_a_run_is_never_without_checkpoints_or_reports() -> None:
+    for name in ("steps", "log_every", "sample_every", "checkpoint_every", "keep"):
+        with pytest.raises(ValueError, match="must be at least 1"):
+            LoopConfig(**{name: 0})
 
 
 def test_going_on_after_the_last_step_changes_nothing(tmp_path: Path) -> None:
