@@ -92,7 +92,7 @@ def test_what_can_be_mended_is_told(arguments: list[str], message: str) -> None:
 def test_a_mistake_ends_with_one_line_and_no_run(tmp_path: Path) -> None:
     code, _, err = finished(command("--run", str(tmp_path / "run"), "--data.path", "nowhere"))
     assert code == 2
-    assert err.strip() == "error: nowhere is not a folder of pictures"
+    assert err.strip() == f"error: {ROOT / 'nowhere'} is not a folder of pictures"
     assert not (tmp_path / "run").exists()
 
 

@@ -9,13 +9,13 @@ FIRST_RUN = RunConfig(
     recipe=PartialConvConfig(
         layer_size=6,
         width=0.25,
-        hole_ratio=(0.01, 0.5),
+        hole_ratio=(0.01, 0.4),
         learning_rate=1e-3,
-        finetune_from=1400,
+        finetune_from=850,
         finetune_learning_rate=2e-4,
     ),
-    data=DataConfig(size=128, batch_size=8, random_scale=True, random_colours=True),
-    loop=LoopConfig(steps=1800, log_every=50, sample_every=600, checkpoint_every=300),
+    data=DataConfig(size=128, batch_size=8, random_scale=True),
+    loop=LoopConfig(steps=1200, log_every=50, sample_every=400, checkpoint_every=200),
 )
 
 PARTIAL_CONV = RunConfig(

@@ -65,8 +65,9 @@ def _conv_2x2_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Arra
 def _conv_2x2_backward(saved: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array]:
     """The kernel's gradient as one matrix product a tap.
 
-    As the convolution that automatic differentiation makes of it, XLA's CPU backend takes a path
-    tens of times slower (`benchmarks/README.md`).
+    Automatic differentiation makes a convolution of it whose kernel, the cotangent, is larger than
+    its input. XLA's CPU backend then leaves its fast path: 2 to 100 times slower, by the size
+    (`benchmarks/README.md`).
     """
     x, kernel = saved
     _, h, w, _ = cotangent.shape

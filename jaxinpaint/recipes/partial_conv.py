@@ -137,7 +137,7 @@ def partial_conv(config: PartialConvConfig, *, axis_name: str | None = None) -> 
 
         grads, (variables, metrics) = jax.grad(objective, has_aux=True)(variables["params"])
         grads, metrics = averaged_over(axis_name, (grads, metrics))
-        metrics |= {"gradient_norm": Mean(optax.global_norm(grads), jnp.ones(()))}
+        metrics |= {"gradient_norm": Mean(optax.tree.norm(grads), jnp.ones(()))}
         updates, opt_state = optimiser.update(grads, opt_state)
         variables = {**variables, "params": optax.apply_updates(variables["params"], updates)}
         players = {"generator": Player(variables, opt_state)}

@@ -70,14 +70,15 @@ def tanimutomo() -> Published:
 def test_equals_the_published_network(published) -> None:
     net = published()
     params = net.variables["params"]
-    output, _ = net.forward(params, train=False)
+    output = jax.jit(lambda params: net.forward(params, train=False)[0])(params)
     assert golden.relative_error(output, net.arrays["output_eval"]) < GOLDEN
 
     def objective(params: Any) -> tuple[jax.Array, Any]:
         output, updated = net.forward(params, train=True)
         return jnp.mean(jnp.abs(output - net.target)), (output, updated)
 
-    (loss, (output, updated)), gradient = jax.value_and_grad(objective, has_aux=True)(params)
+    differentiate = jax.jit(jax.value_and_grad(objective, has_aux=True))
+    (loss, (output, updated)), gradient = differentiate(params)
     assert golden.relative_error(output, net.arrays["output_train"]) < GOLDEN
     np.testing.assert_allclose(loss, net.facts["train_l1"], rtol=GOLDEN)
     for key, norm in net.facts["grad_norm_of_l1"].items():
@@ -114,9 +115,8 @@ def test_the_paper_has_seven_or_eight_levels(layer_size: int, side: int) -> None
 def test_what_lies_in_the_hole_has_no_influence() -> None:
     network, variables, image, valid = small()
     other = jnp.where(valid > 0, image, jnp.nan)
-    np.testing.assert_array_equal(
-        network.apply(variables, image, valid)[0], network.apply(variables, other, valid)[0]
-    )
+    forward = jax.jit(lambda image: network.apply(variables, image, valid)[0])
+    np.testing.assert_array_equal(forward(image), forward(other))
 
 
 def test_evaluation_changes_no_variables_and_training_only_running_averages() -> None:
@@ -154,7 +154,7 @@ def test_a_fully_masked_picture_gives_finite_values_and_gradients() -> None:
         variables_ = {**variables, "params": params}
         return jnp.sum(network.apply(variables_, image, nothing, train=True)[0])
 
-    gradient = jax.grad(total)(variables["params"])
+    gradient = jax.jit(jax.grad(total))(variables["params"])
     assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(gradient))
 
 
