@@ -65,6 +65,7 @@ def test_learns_a_batch_by_heart(config: RecipeConfig) -> None:
 
 @each
 def test_compiles_once_and_moves_nothing_between_host_and_device(config: RecipeConfig) -> None:
+    chex.clear_trace_counter()  # it counts by name, over all tests
     traced = chex.assert_max_traces(recipes.make(config).step, n=1)
     step, state = jax.jit(traced, donate_argnums=0), start(config)
     batches = [batch(seed=0), batch(seed=1)]
