@@ -3,7 +3,6 @@
 import math
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
@@ -80,8 +79,3 @@ class BatchNorm(nn.Module):
         if self.axis_name is None or self.is_initializing():
             return x
         return lax.pmean(x, self.axis_name)
-
-
-def parameter_count(variables: dict) -> int:
-    """How many trainable numbers the variables hold."""
-    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(variables["params"]))
