@@ -26,9 +26,14 @@ Image: TypeAlias = Float[Array, "N H W C"]
 Hole: TypeAlias = Float[Array, "N H W 1"]
 Valid: TypeAlias = Float[Array, "N H W 1"]
 Bytes: TypeAlias = UInt8[Array, "N H W C"]
+FeatureMap: TypeAlias = Float[Array, "N h w C"]
+Logits: TypeAlias = Float[Array, "N ..."]
 PerImage: TypeAlias = Float[Array, " N"]
 Scalar: TypeAlias = Float[Array, ""]
 RandomKey: TypeAlias = Key[Array, ""]
+
+# What a network shows of its hidden layers, by name.
+Taps: TypeAlias = Mapping[str, Float[Array, "N ..."]]
 
 # On the host a picture has no batch axis and is bytes; its hole is a truth value a pixel.
 RGB: TypeAlias = UInt8[np.ndarray, "_ _ 3"]

@@ -6,6 +6,7 @@ that no weight file is needed.
 
 import json
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,24 @@ def relative_error(value: Any, reference: np.ndarray) -> float:
 def state_dict(shapes: dict[str, list[int]], seed: int = 0) -> dict[str, np.ndarray]:
     """Weights of a PyTorch program by the rule."""
     return {name: _weight(name, tuple(shape), seed) for name, shape in shapes.items()}
+
+
+def vgg_variables(
+    name: str, layers: Sequence[str], dtype: type = np.float32
+) -> dict[str, np.ndarray | dict[str, np.ndarray]]:
+    """The first layers of `vgg16` or `vgg19`, under the names that `nets.vgg` has for them."""
+    shapes = facts(name)["state_dict"]
+    originals = [key.removesuffix(".weight") for key in shapes if key.endswith(".weight")]
+    variables: dict[str, np.ndarray | dict[str, np.ndarray]] = {
+        "mean": np.array([0.485, 0.456, 0.406], dtype),
+        "std": np.array([0.229, 0.224, 0.225], dtype),
+    }
+    for layer, original in zip(layers, originals, strict=False):
+        keys = [f"{original}.weight", f"{original}.bias"]
+        weight, bias = state_dict({key: shapes[key] for key in keys}).values()
+        kernel = weight.transpose(2, 3, 1, 0)
+        variables[layer] = {"kernel": kernel.astype(dtype), "bias": bias.astype(dtype)}
+    return variables
 
 
 def _weight(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxinpaint.array_typing import Image, PerImage
-from jaxinpaint.objectives.reduction import Denominator, mean_per_image, require_equal_shapes
+from jaxinpaint.objectives.reduction import Denominator, absolute, difference, mean_per_image
 
 
 def l1(
@@ -18,11 +18,15 @@ def l1(
 
     ::
 
-        Σ region · |estimate - truth| / denominator
+        Σ region · |x - y| / denominator
 
     With ``region=hole`` or ``region=valid`` and the whole picture as denominator it is L_hole and
-    L_valid of partial convolutions (Liu et al., ECCV 2018, eq. 3), averaged over all elements as
-    the published programs do; the paper's own normalisation is the same.
+    L_valid of partial convolutions, averaged over all elements as the published programs do; the
+    paper's own normalisation is the same.
+
+    Source: EnhanceNet's pixel loss in L1; Liu et al., ECCV 2018, eq. 3.
+    Range: [0, 1] for pictures in [0, 1]; the pictures' unit.
+    Reduction: mean over H, W and C, or over the region.
 
     Args:
         estimate, truth: pictures of equal shape, in any common range.
@@ -30,13 +34,13 @@ def l1(
         denominator: ``picture`` (``H · W · C``) or ``region`` (``C · Σ region``).
 
     Returns:
-        one value per image, in the units of the pictures. An empty region gives 0.
+        one value per image. An empty region gives 0.
 
     Raises:
         ValueError: if shapes differ.
     """
-    require_equal_shapes(estimate, truth)
-    return mean_per_image(jnp.abs(estimate - truth), region=region, denominator=denominator)
+    errors = absolute(difference(estimate, truth))
+    return mean_per_image(errors, region=region, denominator=denominator)
 
 
 def mse(
@@ -50,12 +54,15 @@ def mse(
 
     ::
 
-        Σ region · (estimate - truth)² / denominator
+        Σ region · (x - y)² / denominator
 
-    The reconstruction loss of EnhanceNet (Sajjadi et al., ICCV 2017, eq. 2) and of Context Encoders
-    (Pathak et al., CVPR 2016, eq. 1), whose overlap band is a region with weights 10 and 1.
+    Context Encoders' overlap band is a region with weights 10 and 1.
 
-    Arguments, shapes and errors are those of `l1`; the value is in squared units.
+    Source: EnhanceNet (Sajjadi et al., ICCV 2017), eq. 2; Pathak et al., CVPR 2016, eq. 1.
+    Range: [0, 1] for pictures in [0, 1]; the pictures' unit, squared.
+    Reduction: mean over H, W and C, or over the region.
+
+    Arguments, shapes and errors are those of `l1`.
     """
-    require_equal_shapes(estimate, truth)
-    return mean_per_image(jnp.square(estimate - truth), region=region, denominator=denominator)
+    errors = jnp.square(difference(estimate, truth))
+    return mean_per_image(errors, region=region, denominator=denominator)
