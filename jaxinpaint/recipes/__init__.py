@@ -1,15 +1,31 @@
 """Recipes: one file a paper. A config goes in, a `Recipe` of pure functions comes out."""
 
+from typing import Literal
+
+from jaxinpaint.array_typing import Variables
 from jaxinpaint.recipes.base import Recipe
-from jaxinpaint.recipes.partial_conv import PartialConvConfig, partial_conv
+from jaxinpaint.recipes.partial_conv import PartialConvConfig, partial_conv, perceptual_weights
 
 RecipeConfig = PartialConvConfig
 
-__all__ = ["PartialConvConfig", "Recipe", "RecipeConfig", "make", "partial_conv"]
+__all__ = ["PartialConvConfig", "Recipe", "RecipeConfig", "make", "partial_conv", "vgg16_weights"]
 
 
-def make(config: RecipeConfig, *, axis_name: str | None = None) -> Recipe:
-    """The recipe that a config belongs to."""
+def make(
+    config: RecipeConfig, *, vgg16: Variables | None = None, axis_name: str | None = None
+) -> Recipe:
+    """The recipe that a config belongs to.
+
+    Args:
+        config: of any recipe.
+        vgg16: VGG-16's published weights, for training with losses that look through it.
+        axis_name: the mapped axis over which gradients and batch statistics are averaged.
+    """
     match config:
         case PartialConvConfig():
-            return partial_conv(config, axis_name=axis_name)
+            return partial_conv(config, vgg16=vgg16, axis_name=axis_name)
+
+
+def vgg16_weights(config: RecipeConfig) -> Literal["imagenet", "random"] | None:
+    """Which weights of VGG-16 the losses look through; None if they look through none."""
+    return config.features if perceptual_weights(config) else None

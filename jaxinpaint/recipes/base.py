@@ -20,6 +20,7 @@ from jaxinpaint.array_typing import (
     Scalar,
     Variables,
 )
+from jaxinpaint.objectives.reduction import weighted
 
 Tree = TypeVar("Tree")
 
@@ -112,17 +113,37 @@ def weighted_sum(
     Raises:
         ValueError: if terms and weights do not have the same names.
     """
-    if terms.keys() != weights.keys():
-        raise ValueError(f"terms {sorted(terms)} and weights {sorted(weights)} differ")
     metrics: Metrics = {}
     loss = jnp.zeros(())
-    for name, values in terms.items():
-        count = jnp.float32(values.size)
-        total = jnp.sum(values)
-        metrics[name] = Mean(total, count)
-        metrics[f"{name}_weighted"] = Mean(weights[name] * total, count)
-        loss += weights[name] * total / count
+    for name, values in weighted(terms, weights).items():
+        n = jnp.float32(values.size)
+        metrics[name] = Mean(jnp.sum(terms[name]), n)
+        metrics[f"{name}_weighted"] = Mean(jnp.sum(values), n)
+        loss += jnp.mean(values)
     return loss, {"loss": Mean(loss, jnp.ones(())), **metrics}
+
+
+def gradient_norms(
+    terms: Callable[[Image], Mapping[str, PerImage]], output: Image, weights: Mapping[str, float]
+) -> Metrics:
+    """How hard each term pulls at the network: the gradient it sends into it, by term.
+
+    ::
+
+        ‖∂(weight · term) / ∂output‖₂, the mean over images
+
+    Costs one backward pass a term, as far as the output.
+
+    Returns:
+        the norms by name (``NAME_gradient``).
+    """
+
+    def norms(name: str) -> PerImage:
+        gradient = jax.grad(lambda x: weights[name] * jnp.sum(terms(x)[name]))(output)
+        return jnp.sqrt(jnp.sum(jnp.square(gradient), axis=(1, 2, 3)))
+
+    n = jnp.float32(output.shape[0])
+    return {f"{name}_gradient": Mean(jnp.sum(norms(name)), n) for name in weights}
 
 
 def averaged_over(axis_name: str | None, tree: Tree) -> Tree:

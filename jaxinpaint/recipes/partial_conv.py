@@ -5,11 +5,13 @@ Liu et al., Image Inpainting for Irregular Holes Using Partial Convolutions, ECC
     python train.py                                     a small one, on the built-in photographs
     python train.py partial-conv --data.path photos/    512², batch 6, Adam 2e-4
 
-Of the paper's loss it has the pixel terms and the total variation; the perceptual and the style
-term, which need VGG-16, are not in it yet. The published scores are not yet reproduced.
+The perceptual and the style terms look through VGG-16, whose weights `jaxinpaint weights vgg16`
+fetches. The published scores are not yet reproduced.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import jax
@@ -17,10 +19,10 @@ import jax.numpy as jnp
 import optax
 
 from jaxinpaint import masks
-from jaxinpaint.array_typing import Hole, Image, PerImage, RandomKey, Variables
+from jaxinpaint.array_typing import Hole, Image, RandomKey, Scalar, Taps, Variables
 from jaxinpaint.nets.partial_conv_unet import LastLayer, partial_conv_unet
-from jaxinpaint.objectives.pixel import l1
-from jaxinpaint.objectives.smoothness import total_variation
+from jaxinpaint.nets.vgg import random_variables, vgg_taps
+from jaxinpaint.objectives.partial_conv import partial_conv_terms
 from jaxinpaint.ops.compositing import composite, from_bytes
 from jaxinpaint.recipes.base import (
     Batch,
@@ -31,8 +33,11 @@ from jaxinpaint.recipes.base import (
     Recipe,
     TrainState,
     averaged_over,
+    gradient_norms,
     weighted_sum,
 )
+
+TAPS = ("pool1", "pool2", "pool3")
 
 
 @dataclass(frozen=True)
@@ -58,11 +63,26 @@ class PartialConvConfig:
     """Weight of the mean absolute error over the known pixels."""
     hole_weight: float = 6.0
     """Weight of the mean absolute error over the missing pixels."""
+    perceptual_weight: float = 0.05
+    """Weight of the distance of output and composite from the truth in VGG-16's features."""
+    style_output_weight: float = 120.0
+    """Weight of the distance of the output's Gram matrices of these features from the truth's."""
+    style_composite_weight: float = 120.0
+    """Weight of the same of the composite."""
     tv_weight: float = 0.1
     """Weight of the composite's total variation."""
     tv_region: Literal["hole", "picture"] = "hole"
     """Where the total variation counts: in the hole dilated by one pixel, as in the paper, or over
     the whole picture, as in a published program."""
+    features: Literal["imagenet", "random"] = "imagenet"
+    """What the perceptual and style terms look through: VGG-16 as published, trained on ImageNet
+    (`jaxinpaint weights vgg16`), or with random weights of a fixed seed, which need no file and
+    know textures but no things. Not looked at where all three weights are 0."""
+    normalise_features: bool = True
+    """Whether these pictures are normalised as VGG-16 was trained with; off reproduces programs
+    that feed it pictures in [0, 1]."""
+    gradient_norms: bool = False
+    """Whether to report how hard each term pulls at the network: a backward pass more a term."""
     learning_rate: float = 2e-4
     """Of Adam."""
     finetune_from: int | None = None
@@ -72,20 +92,23 @@ class PartialConvConfig:
     """Of Adam, while fine-tuning."""
 
 
-def partial_conv(config: PartialConvConfig, *, axis_name: str | None = None) -> Recipe:
+def partial_conv(
+    config: PartialConvConfig, *, vgg16: Variables | None = None, axis_name: str | None = None
+) -> Recipe:
     """The recipe: one player, ``generator``, trained by Adam on freshly drawn holes.
 
-    Minimises ``valid_weight · L_valid + hole_weight · L_hole + tv_weight · L_tv`` (the paper's
-    eq. 7 without its perceptual and style terms), where L_valid and L_hole compare the raw output
-    with the truth and L_tv is of the composite.
+    Minimises the weighted sum of `partial_conv_terms`, the paper's eq. 7.
 
     Args:
         config: every number of it.
+        vgg16: VGG-16's published weights, which a step needs if ``config.features`` is
+            ``imagenet`` and a term that looks through them has a weight; filling holes does not.
         axis_name: the mapped axis over which gradients and batch statistics are averaged, under
             ``pmap``; None is the global view, under ``jit``.
 
     Raises:
-        ValueError: for a config that no network or sampler can be made from.
+        ValueError: for a config that no network or sampler can be made from; in a step, if VGG-16's
+            weights are needed and missing.
     """
     generator = partial_conv_unet(
         layer_size=config.layer_size,
@@ -96,11 +119,7 @@ def partial_conv(config: PartialConvConfig, *, axis_name: str | None = None) -> 
     )
     sample_hole = masks.sampler(config.holes, ratio=config.hole_ratio, border=config.hole_border)
     optimiser = optax.adam(_learning_rate(config))
-    weights = {
-        "valid": config.valid_weight,
-        "hole": config.hole_weight,
-        "tv": config.tv_weight,
-    }
+    weights = _weights(config)
 
     def init(key: RandomKey, size: tuple[int, int]) -> TrainState:
         init_key, run_key = jax.random.split(key)
@@ -108,23 +127,22 @@ def partial_conv(config: PartialConvConfig, *, axis_name: str | None = None) -> 
         player = Player(variables, optimiser.init(variables["params"]))
         return TrainState(jnp.zeros((), jnp.int32), run_key, {"generator": player})
 
-    def losses(output: Image, truth: Image, hole: Hole) -> dict[str, PerImage]:
-        completed = composite(output, truth, hole)
-        return {
-            "valid": l1(output, truth, region=1 - hole),
-            "hole": l1(output, truth, region=hole),
-            "tv": total_variation(completed, hole=hole if config.tv_region == "hole" else None),
-        }
-
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         truth = from_bytes(batch.image)
         _, height, width, _ = truth.shape
         key = jax.random.fold_in(state.key, state.step)
         hole = masks.holes(sample_hole, key, batch.position, (height, width))
+        terms = partial(
+            partial_conv_terms,
+            truth=truth,
+            hole=hole,
+            features=_features(config, vgg16),
+            tv_region=config.tv_region,
+        )
         variables, opt_state = state.players["generator"]
         fine_tuning = config.finetune_from is not None and state.step >= config.finetune_from
 
-        def objective(params: Variables) -> tuple[jax.Array, tuple[Variables, Metrics]]:
+        def objective(params: Variables) -> tuple[Scalar, tuple[Image, Variables, Metrics]]:
             output, updated = generator.apply(
                 {**variables, "params": params},
                 truth * (1 - hole),
@@ -132,10 +150,13 @@ def partial_conv(config: PartialConvConfig, *, axis_name: str | None = None) -> 
                 train=True,
                 freeze_encoder=fine_tuning,
             )
-            loss, metrics = weighted_sum(losses(output, truth, hole), weights)
-            return loss, (updated, metrics)
+            loss, metrics = weighted_sum(terms(output), weights)
+            return loss, (output, updated, metrics)
 
-        grads, (variables, metrics) = jax.grad(objective, has_aux=True)(variables["params"])
+        grads, aux = jax.grad(objective, has_aux=True)(variables["params"])
+        output, variables, metrics = aux
+        if config.gradient_norms:
+            metrics |= gradient_norms(terms, output, weights)
         grads, metrics = averaged_over(axis_name, (grads, metrics))
         metrics |= {"gradient_norm": Mean(optax.tree.norm(grads), jnp.ones(()))}
         updates, opt_state = optimiser.update(grads, opt_state)
@@ -150,6 +171,44 @@ def partial_conv(config: PartialConvConfig, *, axis_name: str | None = None) -> 
         return Inpainted(output, composite(output, image, hole))
 
     return Recipe(init, step, inpaint, size_multiple=2**config.layer_size)
+
+
+def perceptual_weights(config: PartialConvConfig) -> dict[str, float]:
+    """Weights of the terms that look through VGG-16; empty if all are 0."""
+    weights = {
+        "perceptual": config.perceptual_weight,
+        "style_output": config.style_output_weight,
+        "style_composite": config.style_composite_weight,
+    }
+    return weights if any(weights.values()) else {}
+
+
+def _weights(config: PartialConvConfig) -> dict[str, float]:
+    """Weights of all terms that are computed."""
+    pixelwise = {
+        "valid": config.valid_weight,
+        "hole": config.hole_weight,
+        "tv": config.tv_weight,
+    }
+    return pixelwise | perceptual_weights(config)
+
+
+def _features(config: PartialConvConfig, vgg16: Variables | None) -> Callable[[Image], Taps] | None:
+    """What the terms look through; None if none of them does.
+
+    Raises:
+        ValueError: if VGG-16's published weights are needed and missing.
+    """
+    if not perceptual_weights(config):
+        return None
+    if config.features == "random":
+        vgg16 = random_variables(16, until=TAPS[-1])
+    if vgg16 is None:
+        raise ValueError(
+            "the perceptual and style terms look through VGG-16: hand its weights to the recipe "
+            "(vgg16=...), choose features='random', or set the three terms' weights to 0"
+        )
+    return partial(vgg_taps, vgg16, depth=16, taps=TAPS, normalise=config.normalise_features)
 
 
 def _learning_rate(config: PartialConvConfig) -> optax.Schedule:

@@ -13,14 +13,28 @@ import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxinpaint import recipes
+from jaxinpaint.nets.vgg import random_variables
+from jaxinpaint.objectives.partial_conv import PUBLISHED_WEIGHTS
 from jaxinpaint.recipes import PartialConvConfig, RecipeConfig
-from jaxinpaint.recipes.base import Batch, Metrics, TrainState, weighted_sum
+from jaxinpaint.recipes.base import Batch, Metrics, TrainState, gradient_norms, weighted_sum
 from jaxinpaint.training.checkpoints import abstract_like, open_checkpoints
 
 SIZE = (16, 16)
+# A small net whose losses look through no other.
+PIXELWISE = PartialConvConfig(
+    layer_size=2,
+    width=1 / 16,
+    hole_ratio=(0.1, 0.4),
+    perceptual_weight=0.0,
+    style_output_weight=0.0,
+    style_composite_weight=0.0,
+)
+THROUGH_VGG = PartialConvConfig(
+    layer_size=2, width=1 / 16, features="random", gradient_norms=True, finetune_from=1
+)
 CONFIGS: dict[str, RecipeConfig] = {
-    "partial-conv": PartialConvConfig(layer_size=2, width=1 / 16, hole_ratio=(0.1, 0.4)),
-    "partial-conv fine-tuned": PartialConvConfig(layer_size=2, width=1 / 16, finetune_from=1),
+    "partial-conv": PIXELWISE,
+    "partial-conv through VGG-16, fine-tuned": THROUGH_VGG,
 }
 
 each = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
@@ -140,7 +154,7 @@ def test_the_composite_keeps_known_pixels_and_the_output_is_in_range(config: Rec
 
 
 def test_what_is_drawn_depends_on_the_position_not_on_the_row() -> None:
-    config = dataclasses.replace(CONFIGS["partial-conv"], batch_norm=False)
+    config = dataclasses.replace(PIXELWISE, batch_norm=False)
     step = compiled(config)
     images = batch(4)
     turned = Batch(images.image[::-1], images.position[::-1])
@@ -152,20 +166,53 @@ def test_what_is_drawn_depends_on_the_position_not_on_the_row() -> None:
     assert not np.isclose(others["loss"].total, metrics["loss"].total, rtol=1e-5)
 
 
-def test_terms_are_told_with_and_without_their_weight() -> None:
-    config = CONFIGS["partial-conv"]
-    _, metrics = compiled(config)(start(config), batch())
+def test_terms_are_told_with_and_without_their_published_weight_and_their_pull() -> None:
+    _, metrics = compiled(THROUGH_VGG)(start(THROUGH_VGG), batch())
     mean = {name: float(m.total / m.n) for name, m in metrics.items()}
-    assert mean["hole_weighted"] == pytest.approx(6 * mean["hole"])
-    assert mean["loss"] == pytest.approx(
-        mean["valid_weighted"] + mean["hole_weighted"] + mean["tv_weighted"], rel=1e-5
+    for name, weight in PUBLISHED_WEIGHTS.items():
+        assert mean[f"{name}_weighted"] == pytest.approx(weight * mean[name])
+        assert mean[f"{name}_gradient"] > 0
+    told = sum(mean[f"{name}_weighted"] for name in PUBLISHED_WEIGHTS)
+    assert mean["loss"] == pytest.approx(told, rel=1e-5)
+
+
+def test_the_pull_of_a_term_is_the_norm_of_its_gradient_in_each_picture() -> None:
+    output = jax.random.normal(jax.random.key(0), (2, 3, 3, 1))
+    terms = {"square": lambda x: jnp.sum(x**2, (1, 2, 3)), "sum": lambda x: jnp.sum(x, (1, 2, 3))}
+    found = gradient_norms(
+        lambda x: {name: term(x) for name, term in terms.items()},
+        output,
+        {"square": 3.0, "sum": 2.0},
     )
+    square, total = (found[f"{name}_gradient"] for name in terms)
+    lengths = np.linalg.norm(np.asarray(output).reshape(2, -1), axis=1)
+    np.testing.assert_allclose(square.total / square.n, np.mean(3 * 2 * lengths), rtol=1e-6)
+    np.testing.assert_allclose(total.total / total.n, 2 * np.sqrt(9), rtol=1e-6)
+
+
+def test_published_weights_are_needed_to_train_but_not_to_fill() -> None:
+    config = PartialConvConfig(layer_size=2, width=1 / 16)
+    assert recipes.vgg16_weights(config) == "imagenet"
+    assert recipes.vgg16_weights(PIXELWISE) is None
+    recipe = recipes.make(config)
+    state = recipe.init(jax.random.key(0), SIZE)
+    with pytest.raises(ValueError, match="VGG-16"):
+        jax.eval_shape(recipe.step, state, batch())
+    image, hole = jnp.ones((1, *SIZE, 3)), jnp.ones((1, *SIZE, 1))
+    jax.eval_shape(recipe.inpaint, state.players["generator"].variables, image, hole)
+
+
+def test_published_weights_that_are_given_are_looked_through() -> None:
+    published = dataclasses.replace(THROUGH_VGG, features="imagenet")
+    given = recipes.make(published, vgg16=random_variables(16, until="pool3"))
+    _, metrics = jax.jit(given.step)(start(published), batch())
+    _, expected = compiled(THROUGH_VGG)(start(published), batch())
+    for name, mean in metrics.items():
+        np.testing.assert_array_equal(mean.total, expected[name].total)
 
 
 def test_fine_tuning_lowers_the_learning_rate_and_freezes_the_encoders_norms() -> None:
-    config = PartialConvConfig(
-        layer_size=2, width=1 / 16, finetune_from=1, finetune_learning_rate=0.0
-    )
+    config = dataclasses.replace(PIXELWISE, finetune_from=1, finetune_learning_rate=0.0)
     first, _ = compiled(config)(start(config), batch())
     second, _ = compiled(config)(first, batch(seed=1))
     before, after = (s.players["generator"].variables for s in (first, second))
