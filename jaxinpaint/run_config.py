@@ -25,6 +25,9 @@ class RunConfig:
     loop: Annotated[LoopConfig, tyro.conf.arg(name="")] = field(default_factory=LoopConfig)
     seed: int = 0
     """Of the weights, the order of the pictures, the crops and the holes."""
+    published_weights: tyro.conf.Suppress[dict[str, str]] = field(default_factory=dict)
+    """Digests of the published weights that the losses look through, by name. They are noted when
+    the run starts, so that it can't go on with others."""
 
 
 class NoRun(ValueError):

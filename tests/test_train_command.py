@@ -9,8 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import save_file
 
-from jaxinpaint.cli.train import parse
+from jaxinpaint.cli.train import parse, run
+from jaxinpaint.interop import published_weights
+from jaxinpaint.interop.published_weights import NoWeights
+from jaxinpaint.interop.vgg import flattened
+from jaxinpaint.nets import vgg
+from jaxinpaint.nets.vgg import random_variables
+from jaxinpaint.run_config import load_config
 
 ROOT = Path(__file__).parent.parent
 TINY = [
@@ -37,12 +44,12 @@ def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def weights(run: Path, step: int) -> str:
+def weights(folder: Path, step: int) -> str:
     """A digest of the generator's weights, read without the loop."""
     from jaxinpaint.inpainter import load
 
-    variables = load(run).variables
-    assert (run / "checkpoints" / str(step)).is_dir()
+    variables = load(folder).variables
+    assert (folder / "checkpoints" / str(step)).is_dir()
     digest = hashlib.sha256()
     import jax
 
@@ -130,3 +137,49 @@ def test_resuming_may_change_how_long_but_not_what(tmp_path: Path) -> None:
     assert parse([*resume, "--data.path", "moved"]).config.data.path == Path("moved").absolute()
     with pytest.raises(ValueError, match="Start a new run"):
         parse([*resume, "--seed", "5"])
+
+
+# A batch for the tests' eight devices.
+THROUGH_VGG = [*TINY, "--recipe.perceptual-weight", "0.05", "--data.batch-size", "8"]
+
+
+def test_without_published_weights_all_ways_out_are_told(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("JAXINPAINT_CACHE", str(tmp_path / "cache"))
+    order = parse(["--run", str(tmp_path / "run"), *THROUGH_VGG])
+    with pytest.raises(NoWeights, match=r"--download.*--from FILE.*--recipe\.features random"):
+        run(order)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_run_says_what_it_looked_through_and_goes_on_with_nothing_else(
+    tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setenv("JAXINPAINT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(vgg, "CHANNELS", (2, 2, 2, 2, 2))
+    for seed in (0, 1):
+        save_file(flattened(random_variables(16, seed=seed)), tmp_path / f"{seed}.safetensors")
+    taken = published_weights.take_from(tmp_path / "0.safetensors", "vgg16")
+    folder = tmp_path / "run"
+    run(parse(["--run", str(folder), *THROUGH_VGG, "--steps", "1"]))
+    assert "features: VGG-16 from 0.safetensors" in capsys.readouterr().out
+    assert load_config(folder).published_weights == {"vgg16": taken.digest}
+
+    published_weights.take_from(tmp_path / "1.safetensors", "vgg16")
+    resumed = parse(["--resume", str(folder), "--steps", "2"])
+    with pytest.raises(ValueError, match="began with other weights of vgg16"):
+        run(resumed)
+    published_weights.take_from(tmp_path / "0.safetensors", "vgg16")
+    assert run(resumed).state.step == 2
+
+
+def test_random_features_are_chosen_recorded_and_told(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(vgg, "CHANNELS", (2, 2, 2, 2, 2))
+    folder = tmp_path / "run"
+    chosen = ["--recipe.features", "random", "--steps", "1"]
+    run(parse(["--run", str(folder), *THROUGH_VGG, *chosen]))
+    told = capsys.readouterr().out
+    assert "features: VGG-16 with random weights" in told
+    assert "the network was trained on features of VGG-16 with random weights" in told
+    assert load_config(folder).recipe.features == "random"
+    assert load_config(folder).published_weights == {}

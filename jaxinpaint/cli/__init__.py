@@ -13,14 +13,16 @@ from contextlib import contextmanager
 import tyro
 
 from jaxinpaint.cli.inpaint import inpaint
+from jaxinpaint.cli.weights import weights
 
 
 def main() -> None:
     """Runs the verb that the command line names."""
     with told_plainly():
-        # One verb today: the name stays part of the command when others come.
         tyro.extras.subcommand_cli_from_dict(
-            {"inpaint": inpaint}, prog="jaxinpaint", description="Image inpainting in JAX."
+            {"inpaint": inpaint, "weights": weights},
+            prog="jaxinpaint",
+            description="Image inpainting in JAX.",
         )
 
 
@@ -36,7 +38,7 @@ def told_plainly() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         sys.exit(130)
-    except (ValueError, OSError, ArithmeticError) as error:
+    except (ValueError, OSError, ArithmeticError, ModuleNotFoundError) as error:
         if os.environ.get("JAXINPAINT_TRACEBACK"):
             raise
         # Some messages of libraries have several lines.

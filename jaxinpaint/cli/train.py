@@ -21,6 +21,9 @@ from jaxinpaint.data.batches import crops, scaled
 from jaxinpaint.data.sources import DataConfig, Pictures, held_out_pictures, training_pictures
 from jaxinpaint.evaluation import baselines, held_out
 from jaxinpaint.evaluation.grids import grid, holed
+from jaxinpaint.interop import published_weights
+from jaxinpaint.interop.published_weights import PublishedWeights
+from jaxinpaint.recipes import RecipeConfig
 from jaxinpaint.recipes.base import Batch, Recipe, TrainState
 from jaxinpaint.run_config import FILE, RunConfig, load_config, save_config
 from jaxinpaint.training.loop import Trained, train
@@ -81,7 +84,10 @@ def run(order: Order) -> Trained:
         NotFinite: if a loss term becomes infinite or no number.
     """
     config, folder, resumes = order
-    recipe = recipes.make(config.recipe)
+    vgg16, features = _looked_through(config.recipe)
+    if vgg16 is not None:
+        config = _with_digest(config, "vgg16", vgg16.digest)
+    recipe = recipes.make(config.recipe, vgg16=vgg16.variables if vgg16 else None)
     _check_size(config.data.size, recipe.size_multiple)
     pictures = training_pictures(config.data)
     shown = held_out_pictures(config.data)
@@ -89,6 +95,8 @@ def run(order: Order) -> Trained:
     save_config(config, folder)
     kept = f"{len(shown)} held out" if shown else "none held out (--data.held-out)"
     print(f"{'going on with' if resumes else 'run'} {folder}: {len(pictures)} pictures, {kept}")
+    if features:
+        print(f"features: {features}")
 
     fill = inpainter.of(recipe, {})
     cases = held_out.cases([scaled(picture, config.data.size) for picture in shown])
@@ -112,10 +120,46 @@ def run(order: Order) -> Trained:
     if trained.stopped:
         return trained
     if cases:
-        _compare(filler(trained.state), cases, folder)
+        _compare(filler(trained.state), cases, folder, features)
     print(f"the run is in {folder}; fill a hole with it:")
     print(f"    {_command('-m', 'jaxinpaint', 'inpaint', folder)} PHOTO --hole MASK -o FILLED")
     return trained
+
+
+def _looked_through(config: RecipeConfig) -> tuple[PublishedWeights | None, str | None]:
+    """VGG-16's published weights if the losses look through them, and what to say of the features.
+
+    Raises:
+        NoWeights: if they are needed and not in the cache.
+        UnreadableWeights: if they are damaged.
+    """
+    match recipes.vgg16_weights(config):
+        case "imagenet":
+            try:
+                found = published_weights.load("vgg16")
+            except published_weights.NoWeights as error:
+                ways_out = "or train with --recipe.features random"
+                raise published_weights.NoWeights(f"{error}; {ways_out}") from error
+            return found, f"VGG-16 from {found.source}"
+        case "random":
+            return None, "VGG-16 with random weights"
+        case None:
+            return None, None
+
+
+def _with_digest(config: RunConfig, name: str, digest: str) -> RunConfig:
+    """The config with the weights' digest noted.
+
+    Raises:
+        ValueError: if the run began with other weights.
+    """
+    noted = config.published_weights.get(name, digest)
+    if noted != digest:
+        raise ValueError(
+            f"this run began with other weights of {name} (numbers {noted[:12]}) than those in the "
+            f"cache ({digest[:12]}); put the same ones back with `jaxinpaint weights {name} ...`"
+        )
+    return dataclasses.replace(config, published_weights={name: digest})
 
 
 def _command(*arguments: object) -> str:
@@ -213,7 +257,9 @@ def _sample(fill: inpainter.Inpainter, cases: Sequence[held_out.Case]) -> np.nda
     return grid(rows, ["input", "output", "composite", "truth"])
 
 
-def _compare(fill: inpainter.Inpainter, cases: Sequence[held_out.Case], folder: Path) -> None:
+def _compare(
+    fill: inpainter.Inpainter, cases: Sequence[held_out.Case], folder: Path, features: str | None
+) -> None:
     """Prints the network's PSNR beside what anybody can do, and draws them side by side."""
     fills: dict[str, held_out.Fill] = {"mean colour": baselines.mean_colour}
     try:
@@ -230,6 +276,8 @@ def _compare(fill: inpainter.Inpainter, cases: Sequence[held_out.Case], folder: 
     )
     for name, score in scores.items():
         print(f"    {name:12s} {score:5.2f} dB")
+    if features:
+        print(f"the network was trained on features of {features}")
     rows = [
         [holed(truth, hole), *(method(truth, hole) for method in fills.values()), truth]
         for truth, hole in cases[:SHOWN]

@@ -70,7 +70,7 @@ def log_generator_saturating(fake: Logits) -> PerImage:
 
     Its gradient vanishes where the discriminator is sure; PAN's program has it.
 
-    Source: Goodfellow et al., NeurIPS 2014, eq. 1; PAN (Wang et al., TIP 2018), eq. 6.
+    Source: Goodfellow et al., NeurIPS 2014, eq. 1; PAN (Wang et al., TIP 2018).
     Range: (-∞, 0]; nats.
     Reduction: mean over a picture's logits.
     """
@@ -212,7 +212,7 @@ def gradient_penalty(
     a picture's logits.
 
     Source: WGAN-GP (Gulrajani et al., NeurIPS 2017), eq. 3; in a region: DeepFill (Yu et al., CVPR
-        2018), eq. 4.
+        2018).
     Range: [0, ∞); the weight that was published is 10.
     Reduction: norm over H, W and C.
 

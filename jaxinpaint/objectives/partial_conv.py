@@ -49,7 +49,7 @@ def partial_conv_terms(
     with the output x, the truth y, the hole h and the composite c. Output and composite go through
     the features in one pass; the truth, which needs no gradient, in another.
 
-    Source: Liu et al., ECCV 2018, eq. 3 to 6.
+    Source: Liu et al., ECCV 2018, section 3.3.
     Range: [0, ∞) each, for pictures in [0, 1].
     Reduction: that of each term; all are means, over all elements also where they are masked.
 
@@ -100,7 +100,7 @@ def partial_conv_total(
 
         valid + 6 hole + 0.05 perceptual + 120 (style_output + style_composite) + 0.1 tv
 
-    Source: Liu et al., ECCV 2018, eq. 7.
+    Source: Liu et al., ECCV 2018, section 3.3.
     Range: [0, ∞) for pictures in [0, 1].
     Reduction: weighted sum of the terms of `partial_conv_terms`.
 

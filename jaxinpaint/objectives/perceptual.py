@@ -29,7 +29,7 @@ def perceptual(
     EnhanceNet takes ``mse`` on VGG-19's ``pool2`` and ``pool5``; partial convolutions ``l1`` on
     VGG-16's ``pool1``, ``pool2`` and ``pool3``.
 
-    Source: EnhanceNet (Sajjadi et al., ICCV 2017), eq. 3; Liu et al., ECCV 2018, eq. 4.
+    Source: EnhanceNet (Sajjadi et al., ICCV 2017); Liu et al., ECCV 2018, section 3.3.
     Range: [0, ∞); the features' unit, squared with mse.
     Reduction: mean over h, w and C of a tap, weighted sum over taps.
 
@@ -86,7 +86,7 @@ def feature_matching(
     It is `perceptual` with a network that learns. LaMa takes ``mse`` and the mean over taps, which
     is a weight of 1 / their number.
 
-    Source: pix2pixHD (Wang et al., CVPR 2018), eq. 4; LaMa (Suvorov et al., WACV 2022).
+    Source: pix2pixHD (Wang et al., CVPR 2018); LaMa (Suvorov et al., WACV 2022).
     Range: [0, ∞); the features' unit, squared with mse.
     Reduction: mean over all elements of a tap, weighted sum over taps.
 

@@ -20,7 +20,7 @@ def perceptual_adversarial(
 
     The published weights are 5, 1.5, 1.5 and 1 on four hidden layers of the discriminator.
 
-    Source: PAN (Wang et al., TIP 2018), eq. 4 and 6.
+    Source: PAN (Wang et al., TIP 2018).
     Range: [0, ∞); the features' unit.
     Reduction: mean over all elements of a tap, weighted sum over taps.
 
@@ -46,7 +46,7 @@ def perceptual_margin(distance: Float[Array, "..."], *, margin: float = 3.0) -> 
 
     At a distance of the margin or beyond the discriminator gets no gradient from it.
 
-    Source: PAN (Wang et al., TIP 2018), eq. 5.
+    Source: PAN (Wang et al., TIP 2018).
     Range: [0, m]; the distance's unit.
     Reduction: none. The published program takes one margin of the mean over a batch.
 

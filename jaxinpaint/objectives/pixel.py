@@ -24,7 +24,7 @@ def l1(
     L_valid of partial convolutions, averaged over all elements as the published programs do; the
     paper's own normalisation is the same.
 
-    Source: EnhanceNet's pixel loss in L1; Liu et al., ECCV 2018, eq. 3.
+    Source: EnhanceNet (Sajjadi et al., ICCV 2017), with L1; Liu et al., ECCV 2018, section 3.3.
     Range: [0, 1] for pictures in [0, 1]; the pictures' unit.
     Reduction: mean over H, W and C, or over the region.
 
@@ -58,7 +58,7 @@ def mse(
 
     Context Encoders' overlap band is a region with weights 10 and 1.
 
-    Source: EnhanceNet (Sajjadi et al., ICCV 2017), eq. 2; Pathak et al., CVPR 2016, eq. 1.
+    Source: EnhanceNet (Sajjadi et al., ICCV 2017); Pathak et al., CVPR 2016, eq. 1.
     Range: [0, 1] for pictures in [0, 1]; the pictures' unit, squared.
     Reduction: mean over H, W and C, or over the region.
 

@@ -15,7 +15,7 @@ def total_variation(image: Image, *, hole: Hole | None = None) -> PerImage:
     Each mean is over its whole array of differences. (tanimutomo/partialconv subtracts the last row
     from the first among the vertical neighbours; here no row wraps around.)
 
-    Source: Liu et al., ECCV 2018, eq. 6.
+    Source: Liu et al., ECCV 2018, section 3.3.
     Range: [0, 2] for pictures in [0, 1]; the picture's unit.
     Reduction: mean over the pairs of rows, plus that over the pairs of columns.
 

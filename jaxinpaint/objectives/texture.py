@@ -27,14 +27,16 @@ def gram_matrix(features: FeatureMap, *, normalised: bool = False) -> Float[Arra
 
     One matrix product, summed in float32 also of bfloat16 features.
 
-    Source: Gatys et al., CVPR 2016, eq. 3; divided as in partial convolutions, eq. 5.
+    Source: Gatys et al., CVPR 2016, eq. 3; divided as in Liu et al., ECCV 2018.
+    Range: (-∞, ∞); the features' unit, squared.
+    Reduction: sum over h and w, or that divided by all elements.
 
     Args:
         features: of one layer.
         normalised: whether to divide by the number of the layer's elements.
 
     Returns:
-        one symmetric matrix per image; the features' unit, squared.
+        one symmetric matrix per image.
     """
     n, h, w, c = features.shape
     flat = features.reshape(n, h * w, c)
@@ -67,7 +69,7 @@ def texture_matching(
     that textures match where they are. A map that does not divide into patches is filled up with
     zeros, which add nothing to a Gram matrix.
 
-    Source: EnhanceNet (Sajjadi et al., ICCV 2017), eq. 4.
+    Source: EnhanceNet (Sajjadi et al., ICCV 2017).
     Range: [0, ∞); the features' unit to the fourth power.
     Reduction: mean over C·C and over patches, weighted sum over taps.
 
@@ -134,7 +136,7 @@ def style_l1(
 
         Σ_j λ_j · mean |G(φ_j(x)) - G(φ_j(y))| / (H_j · W_j · C_j)
 
-    Source: Liu et al., ECCV 2018, eq. 5, on VGG-16's ``pool1``, ``pool2`` and ``pool3``.
+    Source: Liu et al., ECCV 2018, section 3.3, on VGG-16's ``pool1``, ``pool2`` and ``pool3``.
     Range: [0, ∞); the features' unit, squared.
     Reduction: mean over C·C, weighted sum over taps.
 

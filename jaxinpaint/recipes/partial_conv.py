@@ -97,7 +97,7 @@ def partial_conv(
 ) -> Recipe:
     """The recipe: one player, ``generator``, trained by Adam on freshly drawn holes.
 
-    Minimises the weighted sum of `partial_conv_terms`, the paper's eq. 7.
+    Minimises the weighted sum of `partial_conv_terms`, as in the paper's section 3.3.
 
     Args:
         config: every number of it.

@@ -1,0 +1,151 @@
+"""Weights that others published, in the user's cache: taken from a file, or fetched from home."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import platformdirs
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from jaxinpaint.array_typing import Variables
+from jaxinpaint.interop.download import download
+from jaxinpaint.interop.vgg import flattened, unflattened, vgg_from
+from jaxinpaint.interop.weight_files import (
+    Arrays,
+    UnreadableWeights,
+    check_named_hash,
+    read_arrays,
+    sha256,
+)
+from jaxinpaint.nets.vgg import Depth
+
+Name = Literal["vgg16", "vgg19"]
+
+DEPTHS: Mapping[Name, Depth] = {"vgg16": 16, "vgg19": 19}
+
+# The files' own names carry the first digits of their SHA-256.
+HOME = "https://download.pytorch.org/models"
+FILES: Mapping[Name, str] = {"vgg16": "vgg16-397923af.pth", "vgg19": "vgg19-dcbb9e9d.pth"}
+
+
+class PublishedWeights(NamedTuple):
+    """Weights from the cache.
+
+    Attributes:
+        variables: of the network.
+        source: the file they were taken from.
+        digest: SHA-256 of all arrays: the same for the same numbers, whatever file they came in.
+    """
+
+    variables: Variables
+    source: str
+    digest: str
+
+
+class NoWeights(ValueError):
+    """Weights that are not in the cache."""
+
+
+def load(name: Name) -> PublishedWeights:
+    """The weights from the cache.
+
+    Raises:
+        NoWeights: if they are not there.
+        UnreadableWeights: if the file in the cache is damaged.
+    """
+    path = cached_file(name)
+    if not path.exists():
+        raise NoWeights(
+            f"there are no weights of {name} in {path.parent}: fetch them with `jaxinpaint weights "
+            f"{name} --download`, or give a file you have with `jaxinpaint weights {name} --from "
+            f"FILE` ({FILES[name]}, Keras's .h5, or safetensors)"
+        )
+    try:
+        with safe_open(path, framework="np") as file:
+            told = file.metadata() or {}
+            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
+    except SafetensorError as error:
+        raise UnreadableWeights(_damaged(name, path, str(error))) from error
+    if told.get("digest") != _digest(arrays):
+        raise UnreadableWeights(_damaged(name, path, "its numbers are not those that were saved"))
+    return PublishedWeights(unflattened(arrays, DEPTHS[name]), told["source"], told["digest"])
+
+
+def take_from(file: Path, name: Name) -> PublishedWeights:
+    """Reads a published file, checks it, and puts its weights into the cache.
+
+    Args:
+        file: torchvision's ``.pth``, Keras's ``.h5``, or a safetensors file of either's names or
+            this package's.
+        name: whose weights they are.
+
+    Raises:
+        UnreadableWeights: if the file is of another kind or network, is damaged, or is not the one
+            that its name's hash says. The cache stays as it was.
+        OSError: if the file can't be read, or the cache can't be written.
+    """
+    check_named_hash(file)
+    try:
+        variables = vgg_from(read_arrays(file), DEPTHS[name])
+    except UnreadableWeights as error:
+        message = str(error)
+        raise UnreadableWeights(
+            message if message.startswith(str(file)) else f"{file}: {message}"
+        ) from error
+    arrays = flattened(variables)
+    digest = _digest(arrays)
+    path = cached_file(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        save_file(arrays, partial, {"source": file.name, "digest": digest})
+        partial.replace(path)
+    except SafetensorError as error:  # such as a full disk
+        raise OSError(f"{path} can't be written: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return PublishedWeights(variables, file.name, digest)
+
+
+def fetch(name: Name, *, url: str | None = None) -> PublishedWeights:
+    """Downloads the published file, checks its hash, and puts its weights into the cache.
+
+    Args:
+        name: whose weights.
+        url: another address of the same file; its home by default.
+
+    Raises:
+        DownloadFailed: if it can't be fetched or is another file. The cache stays as it was.
+    """
+    published = cached_file(name).with_name(FILES[name])
+    prefix = Path(FILES[name]).stem.rpartition("-")[2]
+    # It may be there from a call that was killed before it had put the weights away.
+    if not (published.exists() and sha256(published).startswith(prefix)):
+        download(url or f"{HOME}/{FILES[name]}", published, sha256_prefix=prefix)
+    taken = take_from(published, name)
+    published.unlink()
+    return taken
+
+
+def cached_file(name: Name) -> Path:
+    """Where the weights are kept: in ``JAXINPAINT_CACHE``, or the user's cache directory."""
+    chosen = os.environ.get("JAXINPAINT_CACHE")
+    folder = Path(chosen) if chosen else platformdirs.user_cache_path("jaxinpaint", appauthor=False)
+    return folder / f"{name}.safetensors"
+
+
+def _damaged(name: Name, path: Path, how: str) -> str:
+    return f"{path} is damaged ({how}); make it again with `jaxinpaint weights {name} ...`"
+
+
+def _digest(arrays: Arrays) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

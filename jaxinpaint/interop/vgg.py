@@ -1,0 +1,134 @@
+"""Published weights of VGG-16 and VGG-19, as the variables of `nets.vgg`."""
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+from jaxinpaint.array_typing import Variables
+from jaxinpaint.interop.weight_files import Arrays, UnreadableWeights
+from jaxinpaint.nets.vgg import BLOCKS, MEAN, STD, Depth, kernel_shapes
+
+# What Keras takes from pictures in [0, 255] before its VGGs, RGB.
+KERAS_MEAN = (123.68, 116.779, 103.939)
+
+
+def vgg_from(arrays: Arrays, depth: Depth) -> Variables:
+    """The variables from torchvision's names, Keras's, or those that `flattened` gives.
+
+    Raises:
+        UnreadableWeights: if names are missing or unknown, or a shape is not the network's.
+    """
+    if any(name.startswith("features.") for name in arrays):
+        return from_torchvision(arrays, depth)
+    if any(re.search(r"block\d_conv\d", name) for name in arrays):
+        return from_keras(arrays, depth)
+    return unflattened(arrays, depth)
+
+
+def from_torchvision(state_dict: Arrays, depth: Depth) -> Variables:
+    """The variables from torchvision's state dict, for pictures normalised by ImageNet's numbers.
+
+    ``features.N.weight`` counts ReLUs and poolings too. The classifier is not used.
+
+    Raises:
+        UnreadableWeights: if names are missing or unknown, or a shape is not the network's.
+    """
+    names = {}
+    for layer, index in zip(kernel_shapes(depth), _torchvision_indices(depth), strict=True):
+        names[f"features.{index}.weight"] = f"{layer}/kernel"
+        names[f"features.{index}.bias"] = f"{layer}/bias"
+    flat: dict[str, np.ndarray] = {"mean": np.array(MEAN), "std": np.array(STD)}
+    for name, array in state_dict.items():
+        if not name.startswith("classifier."):
+            kernel = array.ndim == 4
+            flat[names.get(name, name)] = array.transpose(2, 3, 1, 0) if kernel else array
+    return unflattened(flat, depth)
+
+
+def from_keras(arrays: Arrays, depth: Depth) -> Variables:
+    """The variables from Keras's file, with or without the classifier, which is not used.
+
+    Keras feeds BGR pictures in [0, 255] less a mean. So the first kernel's input channels are
+    turned round, and mean and deviation (1/255) go with the variables. They are not folded into
+    kernel and bias: the network adds zeros around a picture after its mean is taken away, so that
+    a folded bias would be wrong along the border.
+
+    Raises:
+        UnreadableWeights: if names are missing, unknown or twice there, or a shape is not the
+            network's.
+    """
+    flat: dict[str, np.ndarray] = {
+        "mean": np.array(KERAS_MEAN) / 255,
+        "std": np.full(3, 1 / 255),
+    }
+    for name, array in arrays.items():
+        if re.search(r"(^|/)(fc\d|predictions)(/|_)", name):
+            continue
+        if match := re.search(r"block(\d)_conv(\d)", name):
+            layer = f"conv{match[1]}_{match[2]}"
+            name = f"{layer}/kernel" if array.ndim == 4 else f"{layer}/bias"
+            if name in flat:
+                raise UnreadableWeights(_not_this_vgg(depth, f"has {name} twice"))
+            turned = name == "conv1_1/kernel"
+            array = array[:, :, ::-1] if turned else array
+        flat[name] = array
+    return unflattened(flat, depth)
+
+
+def flattened(variables: Variables) -> dict[str, np.ndarray]:
+    """The variables as arrays by name: ``mean``, ``conv1_1/kernel`` and so on."""
+    flat = {}
+    for name, value in variables.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}/{part}": np.ascontiguousarray(a) for part, a in value.items()}
+        else:
+            flat[name] = np.ascontiguousarray(value)
+    return flat
+
+
+def unflattened(arrays: Arrays, depth: Depth) -> Variables:
+    """The variables that `flattened` took apart, in float32.
+
+    Raises:
+        UnreadableWeights: if they are not those of the network to the last name and shape, or are
+            not finite.
+    """
+    shapes: dict[str, tuple[int, ...]] = {"mean": (3,), "std": (3,)}
+    for layer, kernel in kernel_shapes(depth).items():
+        shapes |= {f"{layer}/kernel": kernel, f"{layer}/bias": kernel[-1:]}
+    if missing := [name for name in shapes if name not in arrays]:
+        raise UnreadableWeights(_not_this_vgg(depth, f"has no {_listed(missing)}"))
+    if unknown := [name for name in arrays if name not in shapes]:
+        raise UnreadableWeights(_not_this_vgg(depth, f"also has {_listed(unknown)}"))
+    variables: dict = {}
+    for name, shape in shapes.items():
+        array = np.asarray(arrays[name], np.float32)
+        if array.shape != shape:
+            problem = f"has {array.shape} as the shape of {name}, not {shape}"
+            raise UnreadableWeights(_not_this_vgg(depth, problem))
+        if not np.isfinite(array).all():
+            raise UnreadableWeights(f"{name} has values that are not finite")
+        layer, _, part = name.partition("/")
+        if part:
+            variables.setdefault(layer, {})[part] = array
+        else:
+            variables[layer] = array
+    return variables
+
+
+def _torchvision_indices(depth: Depth) -> list[int]:
+    """The numbers of the convolutions among convolutions, ReLUs and poolings."""
+    indices, index = [], 0
+    for convolutions in BLOCKS[depth]:
+        indices += range(index, index + 2 * convolutions, 2)
+        index += 2 * convolutions + 1
+    return indices
+
+
+def _not_this_vgg(depth: Depth, what: str) -> str:
+    return f"these are not VGG-{depth}'s weights: the file {what}"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -1,0 +1,113 @@
+"""Weight files of any of three formats, as arrays by name."""
+
+import re
+from collections.abc import Mapping
+from hashlib import file_digest
+from pathlib import Path
+
+import numpy as np
+
+from jaxinpaint.interop.torch_files import NotTorch, read_torch
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class UnreadableWeights(ValueError):
+    """A weight file that can't be read, or does not hold what it should."""
+
+
+def read_arrays(path: Path) -> Arrays:
+    """The arrays of a safetensors, HDF5 (Keras) or PyTorch file, by their names in it.
+
+    What the file is, its first bytes say, not its suffix. Of a PyTorch file that holds more than a
+    state dict, the entry ``state_dict`` or ``model`` is taken.
+
+    Raises:
+        UnreadableWeights: if it is of another format, damaged, or holds no arrays.
+        ModuleNotFoundError: for an HDF5 file without h5py.
+        OSError: if the file can't be opened.
+    """
+    with path.open("rb") as file:
+        first = file.read(16)
+    if first.startswith(b"\x89HDF\r\n\x1a\n"):
+        return _read_hdf5(path)
+    if first.startswith((b"PK\x03\x04", b"\x80\x02")):
+        return _read_state_dict(path)
+    if first[8:9] == b"{":
+        return _read_safetensors(path)
+    raise UnreadableWeights(
+        f"{path} is no PyTorch, HDF5 or safetensors file; it begins with {first!r}"
+        + ("" if first else ": it is empty")
+        + (": a web page?" if first.lstrip().startswith(b"<") else "")
+    )
+
+
+def check_named_hash(path: Path) -> None:
+    """Holds a file to the hash in its name, such as that of ``vgg19-dcbb9e9d.pth``.
+
+    PyTorch names published files with the first digits of their SHA-256.
+
+    Raises:
+        UnreadableWeights: if the name has such digits and they are not the file's.
+    """
+    named = re.search(r"-([0-9a-f]{8,64})\.", path.name)
+    if named and not sha256(path).startswith(named[1]):
+        raise UnreadableWeights(
+            f"{path} is not what it was published as: its SHA-256 begins with "
+            f"{sha256(path)[: len(named[1])]}, its name says {named[1]}"
+        )
+
+
+def sha256(path: Path) -> str:
+    """The file's SHA-256 in hexadecimal digits."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _read_state_dict(path: Path) -> Arrays:
+    try:
+        tree = read_torch(path)
+    except NotTorch as error:
+        raise UnreadableWeights(str(error)) from error
+    for name in ("state_dict", "model"):
+        if isinstance(tree, dict) and isinstance(tree.get(name), dict):
+            tree = tree[name]
+    if not isinstance(tree, dict) or not all(
+        isinstance(name, str) and isinstance(array, np.ndarray) for name, array in tree.items()
+    ):
+        raise UnreadableWeights(f"{path} holds no state dict: no arrays by name")
+    return tree
+
+
+def _read_safetensors(path: Path) -> Arrays:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise UnreadableWeights(f"{path} is damaged or cut short: {error}") from error
+    except AttributeError as error:
+        raise UnreadableWeights(f"{path} holds numbers that NumPy has no type for") from error
+
+
+def _read_hdf5(path: Path) -> Arrays:
+    try:
+        import h5py
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{path} is an HDF5 file; reading it needs h5py: pip install 'jaxinpaint[keras]'"
+        ) from error
+    arrays: dict[str, np.ndarray] = {}
+
+    def collect(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            arrays[name] = np.asarray(item)
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(collect)
+    # h5py raises these for files that are cut short, or claim what they do not hold.
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise UnreadableWeights(f"{path} is damaged or cut short: {error}") from error
+    return arrays
