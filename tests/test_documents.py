@@ -1,0 +1,38 @@
+"""Pages and examples are what the code says and does."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "docs"))
+
+import make_objectives  # noqa: E402  (lies with its page)
+
+
+def test_the_table_of_objectives_is_up_to_date() -> None:
+    assert make_objectives.page() == make_objectives.PAGE.read_text()
+
+
+def test_an_objective_without_its_equation_or_source_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"pixel\.l1 lacks"):
+        make_objectives.row(
+            "pixel", "l1", "Mean.\n\n::\n\n    |x|\n\nRange: [0, 1].\nReduction: mean."
+        )
+
+
+def test_every_family_of_objectives_is_in_the_table() -> None:
+    helpers = {"__init__", "reduction", "taps"}
+    families = {path.stem for path in (ROOT / "jaxinpaint" / "objectives").glob("*.py")}
+    assert set(make_objectives.FAMILIES) == families - helpers
+
+
+@pytest.mark.slow
+def test_the_example_of_losses_draws_its_picture(tmp_path: Path) -> None:
+    picture = tmp_path / "losses.png"
+    subprocess.run([sys.executable, ROOT / "examples" / "losses.py", "-o", picture], check=True)
+    with Image.open(picture) as drawn:
+        assert min(drawn.size) > 400
