@@ -69,6 +69,10 @@ class UNetWithoutMasks(nn.Module):
         return self.param(name, he_normal, (size, size, inputs, outputs))
 
 
+# Of a network: (params, variables, image, valid) -> loss, variables with new running averages.
+LossInTraining = Callable[[Network], Callable[..., tuple[Scalar, Variables]]]
+
+
 def l1_in_training(net: Network) -> Callable[..., tuple[Scalar, Variables]]:
     def loss(
         params: Variables, variables: Variables, image: Image, *valid: Valid
@@ -79,10 +83,16 @@ def l1_in_training(net: Network) -> Callable[..., tuple[Scalar, Variables]]:
     return loss
 
 
-def jax_training(net: Network, variables: Variables, image: np.ndarray, valid: np.ndarray) -> Side:
+def jax_training(
+    net: Network,
+    variables: Variables,
+    image: np.ndarray,
+    valid: np.ndarray,
+    loss_in_training: LossInTraining = l1_in_training,
+) -> Side:
     """A training step that gives its loss; the weights move on from call to call."""
     adam = optax.adam(LEARNING_RATE)
-    objective = jax.value_and_grad(l1_in_training(net), has_aux=True)
+    objective = jax.value_and_grad(loss_in_training(net), has_aux=True)
 
     def step(state: tuple, image: Image, valid: Valid) -> tuple[tuple, Scalar]:
         variables, opt_state = state
@@ -104,14 +114,19 @@ def jax_training(net: Network, variables: Variables, image: np.ndarray, valid: n
     return Side(run, planned_bytes(program))
 
 
-def torch_training(net: plain_torch.PartialConvUNet, image: Any, valid: Any) -> Side:
+def torch_training(
+    net: plain_torch.PartialConvUNet,
+    image: Any,
+    valid: Any,
+    loss_of: Callable[[Any, Any, Any], Any] = lambda output, image, valid: F.l1_loss(output, image),
+) -> Side:
     """The same step in PyTorch."""
     net.train()
     adam = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE)
 
     def step() -> Any:
         adam.zero_grad()
-        loss = F.l1_loss(net(image, valid), image)
+        loss = loss_of(net(image, valid), image, valid)
         loss.backward()
         adam.step()
         return loss.detach()

@@ -92,7 +92,7 @@ def disturbances() -> dict[str, Callable[[np.ndarray, float], np.ndarray]]:
 
 def main() -> None:
     """Draws the curves."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description="How each objective rates what can be wrong.")
     parser.add_argument("--features", choices=["random", "imagenet"], default="random")
     parser.add_argument("--photo", type=Path, default=built_in("held_out") / "chelsea.png")
     parser.add_argument("-o", "--output", type=Path, default=Path("losses.png"))

@@ -83,7 +83,7 @@ def vgg_taps(
                     f"a picture of {image.shape[1]}x{image.shape[2]} is too small: nothing of it "
                     f"is left at {name}"
                 )
-            x = _pool(x, pooling)
+            x = pool(x, pooling)
         seen[name] = x
     return {name: seen[name] for name in taps}
 
@@ -148,7 +148,7 @@ def _layers_until_last(taps: Sequence[str], depth: Depth) -> list[str]:
     return names[: max(map(names.index, taps)) + 1]
 
 
-def _pool(x: FeatureMap, pooling: Pooling) -> Float[Array, "N h//2 w//2 C"]:
+def pool(x: FeatureMap, pooling: Pooling) -> Float[Array, "N h//2 w//2 C"]:
     """2×2 pooling of stride 2; an odd last row or column is left out.
 
     By reshapes: the gradient of a window is slow on a CPU (`benchmarks/README.md`).

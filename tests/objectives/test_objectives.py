@@ -87,9 +87,8 @@ def of_fake(objective: Objective) -> Case:
     return Case(lambda x, y, hole: objective(logits(x)), distance=False)
 
 
-def penalty(x: Image, y: Image, hole: jax.Array, **options: jax.Array) -> jax.Array:
-    mix = MIX[: x.shape[0]]
-    return gradient_penalty(lambda z: logits(z**2), y, x, mix, **options)
+def penalty(x: Image, y: Image, hole: jax.Array) -> jax.Array:
+    return gradient_penalty(lambda z: logits(z**2), y, x, MIX[: x.shape[0]])
 
 
 CASES: dict[str, Case] = {
