@@ -32,7 +32,7 @@ def page() -> str:
         "",
         "Made from the docstrings by `docs/make_objectives.py`. x is the estimate (or what a "
         "network makes of it), y the truth, φ the features of a network, D a discriminator's "
-        "logits. Each gives one value per image and refuses shapes that differ.",
+        "logits. Losses give one value per image; arrays that are compared must have one shape.",
         "",
         "| objective | equation | source | range | reduction |",
         "|---|---|---|---|---|",
@@ -68,5 +68,5 @@ def row(family: str, name: str, docstring: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page())
+    PAGE.write_text(page(), encoding="utf-8")
     print(PAGE)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def test_the_table_of_objectives_is_up_to_date() -> None:
-    assert make_objectives.page() == make_objectives.PAGE.read_text()
+    assert make_objectives.page() == make_objectives.PAGE.read_text(encoding="utf-8")
 
 
 def test_an_objective_without_its_equation_or_source_is_refused() -> None:

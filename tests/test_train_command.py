@@ -134,6 +134,7 @@ def test_resuming_may_change_how_long_but_not_what(tmp_path: Path) -> None:
     assert again.resumes
     assert again.config.loop.steps == 99
     assert again.config.recipe == order.config.recipe
+    assert parse([*resume, "--recipe.gradient-norms"]).config.recipe.gradient_norms
     assert parse([*resume, "--data.path", "moved"]).config.data.path == Path("moved").absolute()
     with pytest.raises(ValueError, match="Start a new run"):
         parse([*resume, "--seed", "5"])

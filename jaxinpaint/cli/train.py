@@ -177,11 +177,15 @@ def _resumed(folder: Path, arguments: Sequence[str]) -> Order:
     config = _found_from_anywhere(_overridden(earlier, arguments))
     places = {"path": config.data.path, "held_out": config.data.held_out}
     same_data = dataclasses.replace(earlier.data, **places)
-    if config != dataclasses.replace(earlier, data=same_data, loop=config.loop):
+    same_recipe = dataclasses.replace(
+        earlier.recipe, gradient_norms=config.recipe.gradient_norms
+    )  # only told
+    allowed = dataclasses.replace(earlier, recipe=same_recipe, data=same_data, loop=config.loop)
+    if config != allowed:
         raise ValueError(
             f"--resume {folder} goes on with that run's recipe, data and seed; only --steps, "
-            "--log-every, --sample-every, --checkpoint-every and --keep can change, and where the "
-            "pictures lie. Start a new run for anything else"
+            "--log-every, --sample-every, --checkpoint-every, --keep and --recipe.gradient-norms "
+            "can change, and where the pictures lie. Start a new run for anything else"
         )
     return Order(config, folder, resumes=True)
 

@@ -48,10 +48,13 @@ def download(url: str, target: Path, *, sha256_prefix: str) -> None:
         raise DownloadFailed(f"{url} can't be reached: {error.reason}") from error
     except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
         so_far = partial.stat().st_size if partial.exists() else 0
+        reason = str(error) or type(error).__name__
         raise DownloadFailed(
-            f"{url}: the connection ended after {so_far} bytes ({error or type(error).__name__}); "
-            "the same command goes on from there"
+            f"{url}: the connection ended after {so_far} bytes ({reason}); the "
+            "same command goes on from there"
         ) from error
+    if not partial.exists():
+        raise DownloadFailed(f"{partial} is gone: another download of the same file was quicker")
     found = sha256(partial)
     if not found.startswith(sha256_prefix):
         partial.unlink()

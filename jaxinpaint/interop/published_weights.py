@@ -72,7 +72,11 @@ def load(name: Name) -> PublishedWeights:
         raise UnreadableWeights(_damaged(name, path, str(error))) from error
     if told.get("digest") != _digest(arrays):
         raise UnreadableWeights(_damaged(name, path, "its numbers are not those that were saved"))
-    return PublishedWeights(unflattened(arrays, DEPTHS[name]), told["source"], told["digest"])
+    try:
+        variables = unflattened(arrays, DEPTHS[name])
+    except UnreadableWeights as error:
+        raise UnreadableWeights(_damaged(name, path, str(error))) from error
+    return PublishedWeights(variables, told["source"], told["digest"])
 
 
 def take_from(file: Path, name: Name) -> PublishedWeights:
@@ -132,9 +136,15 @@ def fetch(name: Name, *, url: str | None = None) -> PublishedWeights:
 
 
 def cached_file(name: Name) -> Path:
-    """Where the weights are kept: in ``JAXINPAINT_CACHE``, or the user's cache directory."""
-    chosen = os.environ.get("JAXINPAINT_CACHE")
-    folder = Path(chosen) if chosen else platformdirs.user_cache_path("jaxinpaint", appauthor=False)
+    """Where the weights are kept: in ``JAXINPAINT_CACHE``, or the user's cache directory.
+
+    Raises:
+        ValueError: if that is a file.
+    """
+    users = platformdirs.user_cache_path("jaxinpaint", appauthor=False)
+    folder = Path(os.environ.get("JAXINPAINT_CACHE") or users).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"the cache is {folder}, which is no folder (JAXINPAINT_CACHE)")
     return folder / f"{name}.safetensors"
 
 

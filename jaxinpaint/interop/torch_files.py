@@ -56,7 +56,7 @@ def read_torch(path: Path) -> Any:
             zipped = file.read(4) == b"PK\x03\x04"
             file.seek(0)
             tree, load = _read_zip(file) if zipped else _read_legacy(file, path)
-            return _with_arrays(tree, load)
+            return _with_arrays(tree, load, {})
         except NotTorch as error:
             raise NotTorch(f"{path}: {error}") from error
         # Damaged bytes can make pickle, zipfile and its decompressors raise anything.
@@ -91,6 +91,7 @@ class _Unpickler(pickle.Unpickler):
 
     def __init__(self, file: Any) -> None:
         super().__init__(file, encoding="utf-8")
+        self.storages: dict[str, _Storage] = {}
 
         # Made anew for every file, or unchangeable: a pickle can set attributes of what it finds,
         # and even turn NumPy's own bfloat16 into another type.
@@ -110,6 +111,7 @@ class _Unpickler(pickle.Unpickler):
             ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor,
             ("torch._utils", "_rebuild_parameter"): rebuild_parameter,
             ("torch.nn.parameter", "Parameter"): Parameter,
+            ("torch", "Size"): tuple,
             **{("torch", name): name for name in STORAGES},
         }
 
@@ -132,11 +134,11 @@ class _Unpickler(pickle.Unpickler):
         kind, name, key, _, size, *view = pid
         if kind != "storage" or name not in STORAGES or any(view):
             raise NotTorch(f"it holds a storage of an unknown kind: {pid!r}")
-        return _Storage(str(key), STORAGES[name], int(size))
+        return self.storages.setdefault(str(key), _Storage(str(key), STORAGES[name], int(size)))
 
 
-def _unpickled(file: Any) -> Any:
-    """The next pickle of a file.
+def _unpickled(file: Any) -> tuple[Any, dict[str, _Storage]]:
+    """The next pickle of a file, and the storages that it names.
 
     Its opcodes are looked through first: pickle would give a damaged one all the memory it asks
     for, for bytes that do not follow or for a note of too great a number.
@@ -147,7 +149,8 @@ def _unpickled(file: Any) -> Any:
         if opcode.proto > PROTOCOL or (note and (argument or 0) > count):
             raise NotTorch(f"its pickle has a {opcode.name} that PyTorch does not write")
     file.seek(start)
-    return _Unpickler(file).load()
+    unpickler = _Unpickler(file)
+    return unpickler.load(), unpickler.storages
 
 
 # The values of a storage.
@@ -158,30 +161,30 @@ def _read_zip(file: Any) -> tuple[Any, _Load]:
     with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
         pickles = [name for name in names if name.endswith("/data.pkl")]
-        if len(pickles) != 1:
+        # torch.save never compresses: a small file can't ask for much memory.
+        if len(pickles) != 1 or any(part.compress_type for part in archive.infolist()):
             raise NotTorch("it is a zip archive, but torch.save did not make it")
         root = pickles[0].removesuffix("data.pkl")
         _require_little_endian(
             f"{root}byteorder" not in names or archive.read(f"{root}byteorder") == b"little"
         )
-        tree = _unpickled(io.BytesIO(archive.read(pickles[0])))
-        stored = {name: archive.read(name) for name in names if name.startswith(f"{root}data/")}
+        tree, storages = _unpickled(io.BytesIO(archive.read(pickles[0])))
+        stored = {key: archive.read(f"{root}data/{key}") for key in storages}
 
     def load(storage: _Storage) -> np.ndarray:
-        return np.frombuffer(stored[f"{root}data/{storage.key}"], storage.dtype, storage.size)
+        return np.frombuffer(stored[storage.key], storage.dtype, storage.size)
 
     return tree, load
 
 
 def _read_legacy(file: Any, path: Path) -> tuple[Any, _Load]:
-    if _unpickled(file) != LEGACY_MAGIC:
+    if _unpickled(file)[0] != LEGACY_MAGIC:
         raise NotTorch("it is a pickle, but torch.save did not make it")
     _unpickled(file)  # the version of the format
-    _require_little_endian(_unpickled(file)["little_endian"])
-    tree = _unpickled(file)
-    storages = {tensor.storage.key: tensor.storage for tensor in _tensors(tree)}
+    _require_little_endian(_unpickled(file)[0]["little_endian"])
+    tree, storages = _unpickled(file)
     places: dict[str, int] = {}
-    for key in _unpickled(file):
+    for key in _unpickled(file)[0]:
         (size,) = struct.unpack("<q", file.read(8))
         if key not in storages:
             raise NotTorch(f"it holds a storage {key} that no tensor uses")
@@ -203,24 +206,19 @@ def _require_little_endian(little: bool) -> None:
         raise NotTorch("its byte order is not this machine's")
 
 
-def _tensors(tree: Any) -> list[_Tensor]:
+def _with_arrays(tree: Any, load: _Load, made: dict[int, Any]) -> Any:
+    """The tree with arrays for tensors; what stands in it twice is made once."""
+    if id(tree) in made:
+        return made[id(tree)]
+    result = tree
     if isinstance(tree, _Tensor):
-        return [tree]
-    if isinstance(tree, dict):
-        tree = list(tree.values())
-    if isinstance(tree, list | tuple):
-        return [tensor for part in tree for tensor in _tensors(part)]
-    return []
-
-
-def _with_arrays(tree: Any, load: _Load) -> Any:
-    if isinstance(tree, _Tensor):
-        return _array(tree, load(tree.storage))
-    if isinstance(tree, dict):
-        return {key: _with_arrays(value, load) for key, value in tree.items()}
-    if isinstance(tree, list | tuple):
-        return [_with_arrays(part, load) for part in tree]
-    return tree
+        result = _array(tree, load(tree.storage))
+    elif isinstance(tree, dict):
+        result = {key: _with_arrays(value, load, made) for key, value in tree.items()}
+    elif isinstance(tree, list | tuple):
+        result = [_with_arrays(part, load, made) for part in tree]
+    made[id(tree)] = result
+    return result
 
 
 def _array(tensor: _Tensor, values: np.ndarray) -> np.ndarray:

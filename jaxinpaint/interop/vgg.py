@@ -9,8 +9,10 @@ from jaxinpaint.array_typing import Variables
 from jaxinpaint.interop.weight_files import Arrays, UnreadableWeights
 from jaxinpaint.nets.vgg import BLOCKS, MEAN, STD, Depth, kernel_shapes
 
-# What Keras takes from pictures in [0, 255] before its VGGs, RGB.
-KERAS_MEAN = (123.68, 116.779, 103.939)
+# What is taken from pictures in [0, 255], RGB: by Caffe's VGGs, and so Keras's; and by the VGG-16
+# that torchvision publishes for its features alone.
+CAFFE_MEAN = (123.68, 116.779, 103.939)
+FEATURES_MEAN = (123.0, 117.0, 104.0)
 
 
 def vgg_from(arrays: Arrays, depth: Depth) -> Variables:
@@ -27,9 +29,12 @@ def vgg_from(arrays: Arrays, depth: Depth) -> Variables:
 
 
 def from_torchvision(state_dict: Arrays, depth: Depth) -> Variables:
-    """The variables from torchvision's state dict, for pictures normalised by ImageNet's numbers.
+    """The variables from torchvision's state dict, or one of its names.
 
-    ``features.N.weight`` counts ReLUs and poolings too. The classifier is not used.
+    ``features.N.weight`` counts ReLUs and poolings too. The classifier is not used, but tells how
+    pictures have to be normalised, which the file does not say: torchvision's weights that were
+    made for their features alone have one without numbers, and want pictures in [0, 255] less a
+    mean; all others are taken to want ImageNet's.
 
     Raises:
         UnreadableWeights: if names are missing or unknown, or a shape is not the network's.
@@ -38,7 +43,14 @@ def from_torchvision(state_dict: Arrays, depth: Depth) -> Variables:
     for layer, index in zip(kernel_shapes(depth), _torchvision_indices(depth), strict=True):
         names[f"features.{index}.weight"] = f"{layer}/kernel"
         names[f"features.{index}.bias"] = f"{layer}/bias"
-    flat: dict[str, np.ndarray] = {"mean": np.array(MEAN), "std": np.array(STD)}
+    of_features_alone = any(
+        re.fullmatch(r"classifier\.\d\.bias", name) and array.size and np.isnan(array).all()
+        for name, array in state_dict.items()
+    )
+    if of_features_alone:
+        flat = _bytes_less(FEATURES_MEAN)
+    else:
+        flat = {"mean": np.array(MEAN), "std": np.array(STD)}
     for name, array in state_dict.items():
         if not name.startswith("classifier."):
             kernel = array.ndim == 4
@@ -58,10 +70,7 @@ def from_keras(arrays: Arrays, depth: Depth) -> Variables:
         UnreadableWeights: if names are missing, unknown or twice there, or a shape is not the
             network's.
     """
-    flat: dict[str, np.ndarray] = {
-        "mean": np.array(KERAS_MEAN) / 255,
-        "std": np.full(3, 1 / 255),
-    }
+    flat = _bytes_less(CAFFE_MEAN)
     for name, array in arrays.items():
         if re.search(r"(^|/)(fc\d|predictions)(/|_)", name):
             continue
@@ -98,12 +107,13 @@ def unflattened(arrays: Arrays, depth: Depth) -> Variables:
     for layer, kernel in kernel_shapes(depth).items():
         shapes |= {f"{layer}/kernel": kernel, f"{layer}/bias": kernel[-1:]}
     if missing := [name for name in shapes if name not in arrays]:
-        raise UnreadableWeights(_not_this_vgg(depth, f"has no {_listed(missing)}"))
+        problem = f"has no {_listed(missing)}; it has {_listed(sorted(arrays)) or 'no arrays'}"
+        raise UnreadableWeights(_not_this_vgg(depth, problem))
     if unknown := [name for name in arrays if name not in shapes]:
         raise UnreadableWeights(_not_this_vgg(depth, f"also has {_listed(unknown)}"))
     variables: dict = {}
     for name, shape in shapes.items():
-        array = np.asarray(arrays[name], np.float32)
+        array = np.array(arrays[name], np.float32)  # a copy: the file may go
         if array.shape != shape:
             problem = f"has {array.shape} as the shape of {name}, not {shape}"
             raise UnreadableWeights(_not_this_vgg(depth, problem))
@@ -115,6 +125,11 @@ def unflattened(arrays: Arrays, depth: Depth) -> Variables:
         else:
             variables[layer] = array
     return variables
+
+
+def _bytes_less(mean: tuple[float, ...]) -> dict[str, np.ndarray]:
+    """The normalisation of pictures in [0, 1] that makes them bytes less a mean."""
+    return {"mean": np.array(mean) / 255, "std": np.full(3, 1 / 255)}
 
 
 def _torchvision_indices(depth: Depth) -> list[int]:

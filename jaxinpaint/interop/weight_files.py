@@ -51,10 +51,10 @@ def check_named_hash(path: Path) -> None:
         UnreadableWeights: if the name has such digits and they are not the file's.
     """
     named = re.search(r"-([0-9a-f]{8,64})\.", path.name)
-    if named and not sha256(path).startswith(named[1]):
+    if named and not (found := sha256(path)).startswith(named[1]):
         raise UnreadableWeights(
             f"{path} is not what it was published as: its SHA-256 begins with "
-            f"{sha256(path)[: len(named[1])]}, its name says {named[1]}"
+            f"{found[: len(named[1])]}, its name says {named[1]} (rename it if that is no hash)"
         )
 
 
@@ -101,13 +101,13 @@ def _read_hdf5(path: Path) -> Arrays:
     arrays: dict[str, np.ndarray] = {}
 
     def collect(name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset):
+        if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiu":
             arrays[name] = np.asarray(item)
 
     try:
         with h5py.File(path, "r") as file:
             file.visititems(collect)
     # h5py raises these for files that are cut short, or claim what they do not hold.
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, MemoryError) as error:
         raise UnreadableWeights(f"{path} is damaged or cut short: {error}") from error
     return arrays

@@ -61,9 +61,13 @@ def vgg_taps(
         the taps by name, in the order asked for.
 
     Raises:
-        ValueError: for a tap that the network does not have, or a picture that is too small.
+        ValueError: for a tap that the network or the variables do not have, another kind of
+            pooling, or pictures that are too small or no floats.
     """
     wanted = _layers_until_last(taps, depth)
+    image = jnp.asarray(image)
+    if not jnp.issubdtype(image.dtype, jnp.floating):
+        raise ValueError(f"pictures are floats in [0, 1], not {image.dtype}")
     x = image
     if normalise:
         mean, std = (jnp.asarray(variables[name]) for name in ("mean", "std"))
@@ -71,10 +75,10 @@ def vgg_taps(
     seen: dict[str, FeatureMap] = {}
     for name in wanted:
         if name.startswith("conv"):
-            layer = variables[name]
-            x = conv(x, jnp.asarray(layer["kernel"]), padding=1) + jnp.asarray(
-                layer["bias"]
-            ).astype(x.dtype)
+            if name not in variables:
+                raise ValueError(f"the variables have no {name}, and {wanted[-1]} needs it")
+            kernel, bias = (jnp.asarray(variables[name][part]) for part in ("kernel", "bias"))
+            x = conv(x, kernel, padding=1) + bias.astype(x.dtype)
         elif name.startswith("relu"):
             x = nn.relu(x)
         else:
@@ -90,6 +94,8 @@ def vgg_taps(
 
 def layer_names(depth: Depth) -> list[str]:
     """Every layer in the order of computing: ``conv1_1``, ``relu1_1``, ``conv1_2`` … ``pool5``."""
+    if depth not in BLOCKS:
+        raise ValueError(f"a VGG has 16 or 19 layers, not {depth}")
     names = []
     for block, convolutions in enumerate(BLOCKS[depth], start=1):
         for i in range(1, convolutions + 1):
@@ -110,12 +116,12 @@ def kernel_shapes(depth: Depth) -> dict[str, tuple[int, int, int, int]]:
 
 
 def random_variables(depth: Depth, *, until: str = "pool5", seed: int = 0) -> Variables:
-    """Random weights, the same on every machine and device: He et al.'s, without biases.
+    """Random weights, the same in every version and on every machine: He et al.'s, without biases.
 
-    Random features still tell textures apart (Ulyanov et al., Texture Networks, 2016, use them for
-    comparison), but know nothing of things. They are for trying things out; no published score was
-    reached with them. NumPy draws them: a step can be compiled with them inside, and they do not
-    depend on JAX's own generators.
+    Random features still tell textures apart (Ustyuzhaninov et al., Texture Synthesis Using Shallow
+    Convolutional Networks with Random Filters, 2016), but know nothing of things. They are for
+    trying things out. They come from NumPy's oldest generator, whose numbers are promised never to
+    change; and while a step is traced it draws numbers, where JAX's own would draw a computation.
 
     Args:
         depth: 16 or 19.
@@ -130,13 +136,15 @@ def random_variables(depth: Depth, *, until: str = "pool5", seed: int = 0) -> Va
     for i, (name, shape) in enumerate(kernel_shapes(depth).items()):
         if name not in needed:
             break
-        drawn = np.random.default_rng([seed, i]).standard_normal(shape, np.float32)
-        deviation = np.float32(math.sqrt(2 / math.prod(shape[:-1])))
-        variables[name] = {"kernel": drawn * deviation, "bias": np.zeros(shape[-1], np.float32)}
+        deviation = math.sqrt(2 / math.prod(shape[:-1]))
+        kernel = np.random.RandomState([seed, i]).normal(0, deviation, shape).astype(np.float32)
+        variables[name] = {"kernel": kernel, "bias": np.zeros(shape[-1], np.float32)}
     return variables
 
 
 def _layers_until_last(taps: Sequence[str], depth: Depth) -> list[str]:
+    if isinstance(taps, str):
+        raise ValueError(f"taps are a sequence of names: [{taps!r}]")
     names = layer_names(depth)
     unknown = [tap for tap in taps if tap not in names]
     if unknown or not taps:
@@ -154,10 +162,20 @@ def pool(x: FeatureMap, pooling: Pooling) -> Float[Array, "N h//2 w//2 C"]:
     By reshapes: the gradient of a window is slow on a CPU (`benchmarks/README.md`).
     """
     n, h, w, c = x.shape
-    pair = _first_greatest if pooling == "max" else lambda a, b: (a + b) / 2
+    match pooling:
+        case "max":
+            pair = _first_greatest
+        case "average":
+            pair = _mean
+        case _:
+            raise ValueError(f"pooling is max or average, not {pooling!r}")
     columns = x[:, : h // 2 * 2, : w // 2 * 2].reshape(n, h // 2 * 2, w // 2, 2, c)
     rows = pair(columns[:, :, :, 0], columns[:, :, :, 1]).reshape(n, h // 2, 2, w // 2, c)
     return pair(rows[:, :, 0], rows[:, :, 1])
+
+
+def _mean(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
+    return (a + b) / 2
 
 
 def _first_greatest(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jax.nn import softplus
+from jax.nn import relu, softplus
 
 from jaxinpaint.array_typing import Hole, Image, Logits, PerImage
 from jaxinpaint.objectives.reduction import (
@@ -98,7 +98,7 @@ def hinge_discriminator(real: Logits, fake: Logits) -> PerImage:
         ValueError: if shapes differ.
     """
     real, fake = _logits(real, fake)
-    return mean_per_image(jnp.maximum(1 - real, 0) + jnp.maximum(1 + fake, 0))
+    return mean_per_image(relu(1 - real) + relu(1 + fake))
 
 
 def hinge_generator(fake: Logits) -> PerImage:
@@ -230,6 +230,10 @@ def gradient_penalty(
         ValueError: if shapes differ.
     """
     require_equal_shapes(real=real, fake=fake)
+    if mix.shape != real.shape[:1]:
+        raise ValueError(f"mix has shape {mix.shape}; it needs {real.shape[:1]}, one a picture")
+    if region is not None and region.shape != (*real.shape[:3], 1):
+        raise ValueError(f"region has shape {region.shape}; it needs {(*real.shape[:3], 1)}")
     share = mix.reshape(-1, *(1,) * (real.ndim - 1))
     slope = _slope(critic, share * real + (1 - share) * fake)
     if region is not None:

@@ -65,8 +65,10 @@ def partial_conv_terms(
         one value per image for every term.
 
     Raises:
-        ValueError: if shapes differ.
+        ValueError: if shapes differ, or for a ``tv_region`` of another name.
     """
+    if tv_region not in ("hole", "picture"):
+        raise ValueError(f"tv_region is hole or picture, not {tv_region!r}")
     completed = composite(output, truth, hole)
     terms = {
         "valid": l1(output, truth, region=1 - hole),

@@ -109,4 +109,10 @@ def _mean_distance(
     estimate: Float[Array, "N ..."], truth: Float[Array, "N ..."], distance: Distance
 ) -> PerImage:
     apart = difference(estimate, truth)
-    return mean_per_image(absolute(apart) if distance == "l1" else jnp.square(apart))
+    match distance:
+        case "l1":
+            return mean_per_image(absolute(apart))
+        case "mse":
+            return mean_per_image(jnp.square(apart))
+        case _:
+            raise ValueError(f"the distance is l1 or mse, not {distance!r}")

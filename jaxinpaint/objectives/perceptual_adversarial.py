@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-import jax.numpy as jnp
+from jax.nn import relu
 from jaxtyping import Array, Float
 
 from jaxinpaint.array_typing import PerImage, Taps
 from jaxinpaint.objectives.perceptual import feature_matching
+from jaxinpaint.objectives.reduction import in_full_precision
 
 
 def perceptual_adversarial(
@@ -57,4 +58,4 @@ def perceptual_margin(distance: Float[Array, "..."], *, margin: float = 3.0) -> 
     Returns:
         a value for each distance.
     """
-    return jnp.maximum(margin - distance, 0)
+    return relu(margin - in_full_precision(distance))

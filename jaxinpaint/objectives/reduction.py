@@ -26,21 +26,26 @@ def mean_per_image(
             ``C · Σ region``, and a region without weight gives 0, in value and gradient.
 
     Raises:
-        ValueError: if the region is not ``[N, H, W, 1]`` of the values' ``N, H, W``.
+        ValueError: if the region is not ``[N, H, W, 1]`` of the values' ``N, H, W``, or for a
+            denominator of another name.
     """
     values = in_full_precision(values)
     axes = tuple(range(1, values.ndim))
-    if values.size == 0:
-        return jnp.zeros(values.shape[0])  # no pixels: such as the neighbours in a single row
+    if values.size == 0:  # no pixels: such as the neighbours in a single row
+        return jnp.zeros(values.shape[0], values.dtype)
     if region is None:
         return jnp.mean(values, axes)
     if region.shape != (*values.shape[:3], 1):
         raise ValueError(f"region has shape {region.shape}; it needs {(*values.shape[:3], 1)}")
     total = jnp.sum(values * region, axes)
-    if denominator == "picture":
-        return total / (values.size // values.shape[0])
-    weight = values.shape[3] * jnp.sum(in_full_precision(region), axes)
-    return jnp.where(weight > 0, total / jnp.where(weight > 0, weight, 1), 0)
+    match denominator:
+        case "picture":
+            return total / (values.size // values.shape[0])
+        case "region":
+            weight = values.shape[3] * jnp.sum(in_full_precision(region), axes)
+            return jnp.where(weight > 0, total / jnp.where(weight > 0, weight, 1), 0)
+        case _:
+            raise ValueError(f"the denominator is picture or region, not {denominator!r}")
 
 
 def sum_per_image(values: Float[Array, "N ..."]) -> PerImage:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
@@ -37,7 +38,12 @@ def gram_matrix(features: FeatureMap, *, normalised: bool = False) -> Float[Arra
 
     Returns:
         one symmetric matrix per image.
+
+    Raises:
+        ValueError: if the features have not four axes.
     """
+    if features.ndim != 4:
+        raise ValueError(f"a Gram matrix is of features [N, h, w, C], not {list(features.shape)}")
     n, h, w, c = features.shape
     flat = features.reshape(n, h * w, c)
     # The type of the sum is said, and so is that float32 is not rounded first, as a TPU would.
@@ -65,9 +71,9 @@ def texture_matching(
 
         Σ_j λ_j · mean (G(φ_j(x)) - G(φ_j(y)))²
 
-    EnhanceNet takes patches of 16×16 on ``relu1_1``, ``relu2_1`` and ``relu3_1`` of VGG-19, so
-    that textures match where they are. A map that does not divide into patches is filled up with
-    zeros, which add nothing to a Gram matrix.
+    EnhanceNet takes patches of 16×16 with ``relu1_1``, ``relu2_1`` and ``relu3_1`` of VGG-19, so
+    that textures match where they are; here a patch is measured in positions of each map. The
+    last patches of a map that does not divide are smaller.
 
     Source: EnhanceNet (Sajjadi et al., ICCV 2017).
     Range: [0, ∞); the features' unit to the fourth power.
@@ -90,8 +96,11 @@ def texture_matching(
 
     def distance(x: Array, y: Array) -> PerImage:
         require_equal_shapes(estimate=x, truth=y)
-        grams = [gram_matrix(_patches(f, patch_size), normalised=normalised) for f in (x, y)]
-        return mean_per_image(jnp.square(difference(*grams)).reshape(x.shape[0], -1))
+        apart = difference(*(gram_matrix(_patches(f, patch_size)) for f in (x, y)))
+        if normalised:
+            elements = np.tile(_elements(x.shape[1:], patch_size), x.shape[0])
+            apart = apart / elements[:, None, None]
+        return mean_per_image(jnp.square(apart).reshape(x.shape[0], -1))
 
     return sum_over_taps(distance, estimate, truth, weights)
 
@@ -160,7 +169,10 @@ def style_l1(
 
 
 def _patches(features: FeatureMap, size: int | None) -> Float[Array, "NP _ _ C"]:
-    """The patches of all maps as one batch, those of a map next to each other."""
+    """The patches of all maps as one batch, those of a map next to each other.
+
+    Zeros fill up the last ones: they add nothing to a Gram matrix.
+    """
     if size is None:
         return features
     n, h, w, c = features.shape
@@ -168,3 +180,12 @@ def _patches(features: FeatureMap, size: int | None) -> Float[Array, "NP _ _ C"]
     rows, columns = padded.shape[1] // size, padded.shape[2] // size
     cut = padded.reshape(n, rows, size, columns, size, c).swapaxes(2, 3)
     return cut.reshape(n * rows * columns, size, size, c)
+
+
+def _elements(shape: tuple[int, ...], size: int | None) -> Float[np.ndarray, " patches"]:
+    """How many elements each patch of a map of that shape has, the zeros around it not counted."""
+    h, w, c = shape
+    if size is None:
+        return np.array([h * w * c], np.float32)
+    rows, columns = (np.minimum(size, side - np.arange(0, side, size)) for side in (h, w))
+    return (np.outer(rows, columns).ravel() * c).astype(np.float32)

@@ -289,6 +289,15 @@ def test_options_that_do_not_fit_are_an_error(
     assert not cache.parent.exists()
 
 
+def test_a_cache_that_is_a_file_is_told(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("JAXINPAINT_CACHE", str(tmp_path / "file"))
+    assert run("vgg16") == 2
+    assert "file, which is no folder" in error_of(capsys)
+
+
 def test_a_network_that_is_not_known_is_an_error(
     run: Run, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@ import math
 import pickle
 import shlex
 import struct
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,19 @@ def test_an_opcode_that_asks_for_memory_without_end_is_refused(tmp_path: Path) -
     for opcode in (b"\x96" + struct.pack("<q", 10**12), b"Nr" + struct.pack("<I", 2**32 - 1)):
         with pytest.raises(NotTorch):
             read_torch(written(tmp_path / "asks.pth", b"\x80\x02" + opcode + b"."))
+
+
+def test_what_stands_in_a_file_many_times_is_made_once(tmp_path: Path) -> None:
+    # Forty levels, each twice in the next: a million million paths to one list.
+    tree: list = [1]
+    for _ in range(40):
+        tree = [tree, tree]
+    with zipfile.ZipFile(tmp_path / "twice.pth", "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps(tree, 2))
+    found = read_torch(tmp_path / "twice.pth")
+    while isinstance(found, list):
+        found = found[-1]
+    assert found == 1
 
 
 def test_a_compressed_archive_with_damaged_bytes_is_refused(tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ def with_nan(arrays: Arrays) -> Arrays:
 
 
 REFUSED = {
-    "missing": (without("features.5.weight"), "VGG-16's weights: .* has no conv2_1/kernel$"),
+    "missing": (without("features.5.weight"), "VGG-16's weights: .* has no conv2_1/kernel;"),
     "unknown": (
         lambda arrays: arrays | {"features.1.running_mean": np.zeros(64)},
         r"VGG-16's weights: .* also has features\.1\.running_mean$",
@@ -216,7 +216,7 @@ REFUSED = {
     "not finite": (with_nan, "conv2_1/bias has values that are not finite"),
     "of VGG-19": (
         lambda _: empty(19),
-        "VGG-16's weights: .* has no conv4_1/kernel, .* and 2 more$",
+        "VGG-16's weights: .* has no conv4_1/kernel, .* and 2 more;",
     ),
     # The layers of VGG-16 with batch normalisation are at other numbers.
     "normalised": (
@@ -248,7 +248,7 @@ def test_weights_of_the_shallower_network_are_refused() -> None:
 
 
 KERAS_REFUSED = {
-    "missing": (without("block3_conv2/bias"), "has no conv3_2/bias$"),
+    "missing": (without("block3_conv2/bias"), "has no conv3_2/bias;"),
     "twice": (
         lambda arrays: arrays | {"copy/block1_conv2/kernel": arrays["block1_conv2/kernel"]},
         "has conv1_2/kernel twice",
@@ -278,3 +278,18 @@ def test_variables_survive_being_taken_apart() -> None:
         assert array.dtype == np.float32
         np.testing.assert_array_equal(array, flat[name])
     assert vgg_from(flat, 16).keys() == variables.keys()
+
+
+def test_a_classifier_without_numbers_tells_weights_that_want_bytes_less_a_mean(
+    torchvision: Arrays,
+) -> None:
+    # As torchvision publishes the weights that were made for their features alone.
+    empty = {
+        name: np.full_like(array, np.nan)
+        for name, array in torchvision.items()
+        if name.startswith("classifier.")
+    }
+    variables = from_torchvision(torchvision | empty, 16)
+    # Its documentation gives these with five digits.
+    np.testing.assert_allclose(variables["mean"], [0.48235, 0.45882, 0.40784], atol=1e-5)
+    np.testing.assert_allclose(variables["std"], 1 / 255, rtol=1e-6)

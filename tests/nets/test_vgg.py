@@ -5,8 +5,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from as_installed import as_installed
 
-from jaxinpaint.nets.vgg import kernel_shapes, layer_names, random_variables, vgg_taps
+from jaxinpaint.nets.vgg import kernel_shapes, layer_names, pool, random_variables, vgg_taps
 from jaxinpaint.objectives.texture import gram_matrix
 
 # What the reference's authors state.
@@ -134,13 +135,26 @@ def test_random_weights_are_the_same_however_far_they_go_and_differ_by_seed() ->
     np.testing.assert_array_equal(few["conv1_1"]["kernel"], more["conv1_1"]["kernel"])
     other = random_variables(16, until="conv1_1", seed=1)
     assert np.any(other["conv1_1"]["kernel"] != few["conv1_1"]["kernel"])
+    # Runs that were made with them go on with them: they may never change.
+    first = [-0.09868458, -0.11321399, 0.25988132]
+    np.testing.assert_allclose(few["conv1_1"]["kernel"][0, 0, 0, :3], first, rtol=1e-6)
     # He et al.'s deviation; 1728 numbers give theirs to a few percent.
     assert np.std(few["conv1_1"]["kernel"]) == pytest.approx(np.sqrt(2 / 27), rel=0.1)
 
 
-def test_unknown_taps_and_pictures_without_a_pixel_left_are_refused() -> None:
+def test_what_does_not_fit_is_refused() -> None:
     variables = random_variables(16, until="pool2")
     image = jnp.ones((1, 3, 8, 3))
+    with pytest.raises(ValueError, match="no conv3_1, and relu3_1 needs it"):
+        vgg_taps(variables, jnp.ones((1, 8, 8, 3)), depth=16, taps=["relu3_1"])
+    with pytest.raises(ValueError, match="sequence of names"):
+        vgg_taps(variables, image, depth=16, taps="pool1")
+    with pytest.raises(ValueError, match="max or average, not 'avg'"):
+        as_installed(pool)(image, "avg")
+    with pytest.raises(ValueError, match=r"floats in .* not uint8"):
+        as_installed(vgg_taps)(variables, image.astype("uint8"), depth=16, taps=["pool1"])
+    with pytest.raises(ValueError, match="16 or 19 layers, not 13"):
+        as_installed(layer_names)(13)
     with pytest.raises(ValueError, match="no layer 'relu1_3'"):
         vgg_taps(variables, image, depth=16, taps=["relu1_3"])
     with pytest.raises(ValueError, match="no taps"):

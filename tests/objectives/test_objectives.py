@@ -32,9 +32,15 @@ from jaxinpaint.objectives.partial_conv import (
     partial_conv_terms,
     partial_conv_total,
 )
-from jaxinpaint.objectives.perceptual import content, feature_matching, perceptual
+from jaxinpaint.objectives.perceptual import (
+    _mean_distance,
+    content,
+    feature_matching,
+    perceptual,
+)
 from jaxinpaint.objectives.perceptual_adversarial import perceptual_adversarial, perceptual_margin
 from jaxinpaint.objectives.pixel import l1, mse
+from jaxinpaint.objectives.reduction import mean_per_image
 from jaxinpaint.objectives.smoothness import total_variation
 from jaxinpaint.objectives.taps import taps_in_one_pass
 from jaxinpaint.objectives.texture import gram_matrix, style, style_l1, texture_matching
@@ -226,8 +232,8 @@ def test_feature_distances_by_hand() -> None:
 def test_the_margin_switches_its_gradient_off_at_its_end() -> None:
     distance = jnp.array([1.0, 2.9, 3.0, 5.0])
     np.testing.assert_allclose(perceptual_margin(distance), [2, 0.1, 0, 0], rtol=1e-5)
-    gradient = jax.grad(lambda d: jnp.sum(perceptual_margin(d, margin=4.0)))
-    np.testing.assert_array_equal(gradient(distance)[jnp.array([0, 1, 3])], [-1, -1, 0])
+    gradient = jax.grad(lambda d: jnp.sum(perceptual_margin(d)))(distance)
+    np.testing.assert_array_equal(gradient, [-1, -1, 0, 0])
 
 
 def test_gram_matrices_and_what_rests_on_them_by_an_independent_statement() -> None:
@@ -266,6 +272,13 @@ def test_a_patch_as_large_as_the_map_is_the_whole_map() -> None:
     x, y, _ = pictures()
     whole = texture_matching({"a": x}, {"a": y})
     np.testing.assert_allclose(texture_matching({"a": x}, {"a": y}, patch_size=7), whole, rtol=1e-6)
+
+
+def test_normalised_patches_are_divided_by_what_they_hold_not_by_the_zeros_around_it() -> None:
+    x, y = {"a": jnp.ones((1, 17, 8, 3))}, {"a": jnp.zeros((1, 17, 8, 3))}
+    # Each element of each patch's matrix is its positions over these times three channels.
+    found = texture_matching(x, y, patch_size=16, normalised=True)
+    np.testing.assert_allclose(found, 1 / 9, rtol=1e-6)
 
 
 def test_a_gram_matrix_does_not_know_where_features_are() -> None:
@@ -442,9 +455,33 @@ def test_taps_that_do_not_match_are_refused(objective: Objective) -> None:
         objective({}, {})
 
 
-def test_penalties_refuse_shapes_that_differ() -> None:
-    with pytest.raises(ValueError, match="differ"):
-        as_installed(gradient_penalty)(logits, jnp.ones((1, 4, 4, 2)), jnp.ones((1, 4, 1, 2)), MIX)
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"fake": jnp.ones((3, 4, 1, 2))}, "differ"),
+        ({"mix": MIX[:1]}, "mix has shape"),
+        ({"region": jnp.ones((1, 4, 4, 1))}, "region has shape"),
+    ],
+)
+def test_penalties_refuse_what_would_be_broadcast(wrong: dict, message: str) -> None:
+    pair = {"real": jnp.ones((3, 4, 4, 2)), "fake": jnp.ones((3, 4, 4, 2)), "mix": MIX}
+    with pytest.raises(ValueError, match=message):
+        as_installed(gradient_penalty)(logits, **{**pair, **wrong})
+
+
+def test_options_of_other_names_are_refused() -> None:
+    x, y, hole = pictures()
+    with pytest.raises(ValueError, match="l1 or mse, not 'L1'"):
+        as_installed(_mean_distance)(x, y, "L1")
+    with pytest.raises(ValueError, match="picture or region, not 'image'"):
+        as_installed(mean_per_image)(x, region=hole, denominator="image")
+    with pytest.raises(ValueError, match="hole or picture, not 'all'"):
+        as_installed(partial_conv_terms)(x, y, hole, tv_region="all")
+
+
+def test_gram_matrices_of_other_than_maps_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"not \[3, 5\]"):
+        as_installed(gram_matrix)(jnp.zeros((3, 5)))
 
 
 def test_patches_without_a_size_are_refused() -> None:
@@ -455,7 +492,7 @@ def test_patches_without_a_size_are_refused() -> None:
 
 def test_regions_of_another_shape_are_refused() -> None:
     x = jnp.zeros((2, 4, 4, 3))
-    with pytest.raises(Exception, match="region"):
-        l1(x, x, region=jnp.ones((2, 4, 4, 3)))
+    with pytest.raises(ValueError, match="region has shape"):
+        as_installed(mean_per_image)(x, region=jnp.ones((2, 4, 4, 3)))
     with pytest.raises(ValueError, match="hole has shape"):
         as_installed(total_variation)(x, hole=jnp.ones((1, 4, 4, 1)))
