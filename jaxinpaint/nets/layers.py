@@ -5,7 +5,21 @@ import math
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
+
+from jaxinpaint.array_typing import RandomKey
+
+# Radford et al., DCGAN, ICLR 2016: kernels N(0, 0.02), scales of norms N(1, 0.02).
+dcgan_normal = nn.initializers.normal(0.02)
+
+
+def dcgan_scale(
+    key: RandomKey, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32
+) -> Float[Array, "..."]:
+    """Scales of norms as DCGAN draws them, N(1, 0.02)."""
+    return 1 + dcgan_normal(key, shape, dtype)
+
 
 # He et al., Delving Deep into Rectifiers, ICCV 2015, eq. 10: N(0, 2 / fan in).
 he_normal = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
@@ -29,9 +43,11 @@ class BatchNorm(nn.Module):
 
     Attributes:
         axis_name: the mapped axis over which statistics are averaged, under `pmap`.
+        scale_init: what the scale starts from.
     """
 
     axis_name: str | None = None
+    scale_init: nn.initializers.Initializer = nn.initializers.ones
 
     @nn.compact
     def __call__(
@@ -49,7 +65,7 @@ class BatchNorm(nn.Module):
             ValueError: in training, if there is one value a channel: its variance says nothing.
         """
         channels = x.shape[-1:]
-        scale = self.param("scale", nn.initializers.ones, channels)
+        scale = self.param("scale", self.scale_init, channels)
         bias = self.param("bias", nn.initializers.zeros, channels)
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, channels)
         running_var = self.variable("batch_stats", "var", jnp.ones, channels)
@@ -79,3 +95,19 @@ class BatchNorm(nn.Module):
         if self.axis_name is None or self.is_initializing():
             return x
         return lax.pmean(x, self.axis_name)
+
+
+def halving_channels(size: int, width: int) -> list[int]:
+    """Channels of the layers that halve pictures of a side down to 4×4, as DCGAN has them.
+
+    They double in the last three; layers that larger pictures need come first, of the same width.
+    """
+    layers = size.bit_length() - 3
+    return [width] * (layers - 3) + [2 * width, 4 * width, 8 * width]
+
+
+def check_power_of_two(**sizes: int) -> None:
+    """Raises ValueError for a size, told by its name, that is no power of two from 32 on."""
+    for name, size in sizes.items():
+        if size < 32 or size & (size - 1):
+            raise ValueError(f"{name} is {size}; it must be a power of two from 32 on")

@@ -1,4 +1,6 @@
-"""Changing resolution: nearest upsampling, alone or fused with the convolution behind it."""
+"""Changing resolution: nearest upsampling, alone or fused with a convolution; transposed ones."""
+
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -27,8 +29,37 @@ def upsample_conv(
     Returns:
         features at the full resolution, in the dtype of ``x``. Differentiable in reverse mode.
     """
+    return _by_phases(x, [[_fold(_fold(kernel, a, 0), b, 1) for b in (0, 1)] for a in (0, 1)])
+
+
+def transposed_conv(
+    x: Float[Array, "N H W C"], kernel: Float[Array, "4 4 C O"]
+) -> Float[Array, "N 2*H 2*W O"]:
+    """The transposed convolution of a 4×4 kernel with stride 2 and padding 1, to twice the size.
+
+    ::
+
+        y[2i - 1 + k] += x[i] · kernel[k], in both axes
+
+    Each of the four pixels of an output block sees 2×2 pixels of ``x``, through taps of its own: no
+    zeros are put between the pixels, and none multiplied.
+
+    Args:
+        x: features at half the resolution.
+        kernel: its taps in the order of the output, from input to output channels. (PyTorch's
+            ``ConvTranspose2d`` has the axes I, O, H, W.)
+
+    Returns:
+        features at the full resolution, in the dtype of ``x``. Differentiable in reverse mode.
+    """
+    taps = (slice(3, None, -2), slice(2, None, -2))
+    return _by_phases(x, [[kernel[taps[a], taps[b]] for b in (0, 1)] for a in (0, 1)])
+
+
+def _by_phases(x: Array, kernels: Sequence[Sequence[Float[Array, "2 2 C O"]]]) -> Array:
+    """Twice the size: output pixels at row phase a and column phase b through ``kernels[a][b]``."""
     n, h, w, _ = x.shape
-    phases = jnp.stack([_phase(kernel, a, b) for a in (0, 1) for b in (0, 1)], axis=-2)
+    phases = jnp.stack([kernel for row in kernels for kernel in row], axis=-2)
     flat = phases.reshape(*phases.shape[:3], -1).astype(x.dtype)
     y = _conv_2x2(x, flat).reshape(n, h + 1, w + 1, 2, 2, -1)
     # An even output row sees the rows i-1 and i below it, an odd one i and i+1: the next window.
@@ -36,12 +67,8 @@ def upsample_conv(
     return jnp.stack(rows, axis=2).reshape(n, 2 * h, 2 * w, -1)
 
 
-def _phase(kernel: Array, a: int, b: int) -> Float[Array, "2 2 C O"]:
-    """The 2×2 kernel that makes the output pixels at row phase ``a`` and column phase ``b``."""
-    return _fold(_fold(kernel, a, axis=0), b, axis=1)
-
-
 def _fold(kernel: Array, phase: int, axis: int) -> Array:
+    """The two taps of a phase, sums of the kernel's three along an axis."""
     first, middle, last = jnp.split(kernel, 3, axis=axis)
     taps = (first, middle + last) if phase == 0 else (first + middle, last)
     return jnp.concatenate(taps, axis=axis)

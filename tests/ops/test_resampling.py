@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,7 +7,7 @@ import pytest
 from jax.test_util import check_grads
 
 from jaxinpaint.ops.partial_conv import conv
-from jaxinpaint.ops.resampling import upsample, upsample_conv
+from jaxinpaint.ops.resampling import transposed_conv, upsample, upsample_conv
 
 
 def two_steps(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -31,13 +33,30 @@ def test_the_fused_form_equals_the_two_steps_in_value_and_gradient(size: tuple[i
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
-def test_gradients_are_the_derivatives() -> None:
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (4, 4)])
+def test_a_transposed_convolution_spreads_each_pixel_through_the_kernel(
+    size: tuple[int, int],
+) -> None:
+    height, width = size
+    x = np.asarray(jax.random.normal(jax.random.key(0), (2, *size, 3)), np.float64)
+    kernel = np.asarray(jax.random.normal(jax.random.key(1), (4, 4, 3, 5)), np.float64)
+    spread = np.zeros((2, 2 * height + 2, 2 * width + 2, 5))
+    for i, j in np.ndindex(size):
+        spread[:, 2 * i : 2 * i + 4, 2 * j : 2 * j + 4] += np.einsum(
+            "nc,hwco->nhwo", x[:, i, j], kernel
+        )
+    found = transposed_conv(jnp.asarray(x, jnp.float32), jnp.asarray(kernel, jnp.float32))
+    # Sums of twelve float32 products.
+    np.testing.assert_allclose(found, spread[:, 1:-1, 1:-1], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("function", "side"), [(upsample_conv, 3), (transposed_conv, 4)])
+def test_gradients_are_the_derivatives(function: Callable[..., jax.Array], side: int) -> None:
     with jax.enable_x64(True):
         x = jax.random.normal(jax.random.key(0), (1, 2, 3, 2), jnp.float64)
-        kernel = jax.random.normal(jax.random.key(1), (3, 3, 2, 2), jnp.float64)
-        check_grads(
-            lambda *a: upsample_conv(*map(jnp.asarray, a)), (x, kernel), order=1, modes=("rev",)
-        )
+        kernel = jax.random.normal(jax.random.key(1), (side, side, 2, 2), jnp.float64)
+        compiled = jax.jit(function)
+        check_grads(lambda *a: compiled(*map(jnp.asarray, a)), (x, kernel), order=1, modes=("rev",))
 
 
 def test_keeps_bfloat16() -> None:
