@@ -89,8 +89,9 @@ class Recipe(NamedTuple):
     Attributes:
         init: ``(key, (height, width)) -> state`` before the first step, for such pictures.
         step: ``(state, batch) -> (state, metrics)``: draws holes, runs all forward passes, losses,
-            gradients and updates of every player. The metrics hold ``loss`` and ``gradient_norm``:
-            a loss is of the weights before the update, so the norm is what tells a broken update.
+            gradients and updates of every player. The metrics hold ``loss``, and every player's
+            ``NAME_gradient_norm`` and ``NAME_update_norm``: a loss is of the weights before the
+            update, so the norms are what tells a broken update.
         inpaint: ``(generator's variables, image, hole) -> Inpainted``, in [0, 1].
         size_multiple: the sides of a picture given to ``inpaint`` must be multiples of it.
     """
@@ -144,6 +145,32 @@ def gradient_norms(
 
     n = jnp.float32(output.shape[0])
     return {f"{name}_gradient": Mean(jnp.sum(norms(name)), n) for name in weights}
+
+
+def stepped(
+    name: str,
+    player: Player,
+    variables: Variables,
+    gradients: Variables,
+    optimiser: optax.GradientTransformation,
+) -> tuple[Player, Metrics]:
+    """A player after a step of its optimiser, and how long its gradient and its update were.
+
+    Args:
+        name: of the player.
+        player: as it was.
+        variables: what its forward pass gave back: new running averages, the same parameters.
+        gradients: of its parameters, averaged over the devices.
+        optimiser: its own.
+    """
+    updates, opt_state = optimiser.update(gradients, player.opt_state, variables["params"])
+    params = optax.apply_updates(variables["params"], updates)
+    one = jnp.ones(())
+    metrics = {
+        f"{name}_gradient_norm": Mean(optax.tree.norm(gradients), one),
+        f"{name}_update_norm": Mean(optax.tree.norm(updates), one),
+    }
+    return Player({**variables, "params": params}, opt_state), metrics
 
 
 def averaged_over(axis_name: str | None, tree: Tree) -> Tree:

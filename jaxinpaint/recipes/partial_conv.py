@@ -27,13 +27,13 @@ from jaxinpaint.ops.compositing import composite, from_bytes
 from jaxinpaint.recipes.base import (
     Batch,
     Inpainted,
-    Mean,
     Metrics,
     Player,
     Recipe,
     TrainState,
     averaged_over,
     gradient_norms,
+    stepped,
     weighted_sum,
 )
 
@@ -140,12 +140,12 @@ def partial_conv(
             features=_features(config, vgg16),
             tv_region=config.tv_region,
         )
-        variables, opt_state = state.players["generator"]
+        player = state.players["generator"]
         fine_tuning = config.finetune_from is not None and state.step >= config.finetune_from
 
         def objective(params: Variables) -> tuple[Scalar, tuple[Image, Variables, Metrics]]:
             output, updated = generator.apply(
-                {**variables, "params": params},
+                {**player.variables, "params": params},
                 truth * (1 - hole),
                 1 - hole,
                 train=True,
@@ -154,16 +154,13 @@ def partial_conv(
             loss, metrics = weighted_sum(terms(output), weights)
             return loss, (output, updated, metrics)
 
-        grads, aux = jax.grad(objective, has_aux=True)(variables["params"])
+        grads, aux = jax.grad(objective, has_aux=True)(player.variables["params"])
         output, variables, metrics = aux
         if config.gradient_norms:
             metrics |= gradient_norms(terms, output, weights)
         grads, metrics = averaged_over(axis_name, (grads, metrics))
-        metrics |= {"gradient_norm": Mean(optax.tree.norm(grads), jnp.ones(()))}
-        updates, opt_state = optimiser.update(grads, opt_state)
-        variables = {**variables, "params": optax.apply_updates(variables["params"], updates)}
-        players = {"generator": Player(variables, opt_state)}
-        return TrainState(state.step + 1, state.key, players), metrics
+        player, norms = stepped("generator", player, variables, grads, optimiser)
+        return TrainState(state.step + 1, state.key, {"generator": player}), metrics | norms
 
     def inpaint(variables: Variables, image: Image, hole: Hole) -> Inpainted:
         known = composite(jnp.zeros_like(image), image, hole)

@@ -16,10 +16,17 @@ from jaxinpaint import recipes
 from jaxinpaint.nets.vgg import random_variables
 from jaxinpaint.objectives.partial_conv import PUBLISHED_WEIGHTS
 from jaxinpaint.recipes import PartialConvConfig, RecipeConfig
-from jaxinpaint.recipes.base import Batch, Metrics, TrainState, gradient_norms, weighted_sum
+from jaxinpaint.recipes.base import (
+    Batch,
+    Metrics,
+    Recipe,
+    TrainState,
+    gradient_norms,
+    weighted_sum,
+)
+from jaxinpaint.recipes.context_encoder import ContextEncoderConfig, context_encoder
 from jaxinpaint.training.checkpoints import abstract_like, open_checkpoints
 
-SIZE = (16, 16)
 # A small net whose losses look through no other.
 PIXELWISE = PartialConvConfig(
     layer_size=2,
@@ -32,26 +39,44 @@ PIXELWISE = PartialConvConfig(
 THROUGH_VGG = PartialConvConfig(
     layer_size=2, width=1 / 16, features="random", gradient_norms=True, finetune_from=1
 )
-CONFIGS: dict[str, RecipeConfig] = {
+CONTEXT = ContextEncoderConfig(
+    size=64, width=4, discriminator_width=4, bottleneck=8, learning_rate=2e-4
+)
+Config = RecipeConfig | ContextEncoderConfig
+CONFIGS: dict[str, Config] = {
     "partial-conv": PIXELWISE,
     "partial-conv through VGG-16, fine-tuned": THROUGH_VGG,
+    "context-encoder": CONTEXT,
 }
 
 each = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 
 
-def batch(n: int = 8, seed: int = 0) -> Batch:
-    image = jax.random.randint(jax.random.key(seed), (n, *SIZE, 3), 0, 256).astype(jnp.uint8)
+def make(config: Config, *, axis_name: str | None = None) -> Recipe:
+    if isinstance(config, ContextEncoderConfig):
+        return context_encoder(config, axis_name=axis_name)
+    return recipes.make(config, axis_name=axis_name)
+
+
+def size(config: Config) -> tuple[int, int]:
+    side = config.size if isinstance(config, ContextEncoderConfig) else 16
+    return side, side
+
+
+def batch(config: Config, n: int = 8, seed: int = 0) -> Batch:
+    shape = (n, *size(config), 3)
+    image = jax.random.randint(jax.random.key(seed), shape, 0, 256).astype(jnp.uint8)
     return Batch(image, jnp.arange(n))
 
 
 @cache
-def compiled(config: RecipeConfig) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
-    return jax.jit(recipes.make(config).step)
+def compiled(config: Config) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
+    return jax.jit(make(config).step)
 
 
-def start(config: RecipeConfig) -> TrainState:
-    return recipes.make(config).init(jax.random.key(0), SIZE)
+@cache
+def start(config: Config) -> TrainState:
+    return make(config).init(jax.random.key(0), size(config))
 
 
 def numbers(state: TrainState) -> list[np.ndarray]:
@@ -66,37 +91,40 @@ def assert_close(state: TrainState, other: TrainState) -> None:
 
 
 @each
-def test_learns_a_batch_by_heart(config: RecipeConfig) -> None:
-    config = dataclasses.replace(config, learning_rate=1e-2, finetune_learning_rate=1e-2)
-    step, state = compiled(config), start(config)
+def test_learns_a_batch_by_heart(config: Config) -> None:
+    faster = dataclasses.replace(config, learning_rate=1e-2)
+    if isinstance(faster, PartialConvConfig):
+        faster = dataclasses.replace(faster, finetune_learning_rate=1e-2)
+    step, state = compiled(faster), start(config)
     losses = []
     for _ in range(30):
-        state, metrics = step(state, batch())
+        state, metrics = step(state, batch(config))
         losses.append(float(metrics["loss"].total))
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
     assert state.step == 30
 
 
 @each
-def test_compiles_once_and_moves_nothing_between_host_and_device(config: RecipeConfig) -> None:
+def test_compiles_once_and_moves_nothing_between_host_and_device(config: Config) -> None:
     chex.clear_trace_counter()  # it counts by name, over all tests
-    traced = chex.assert_max_traces(recipes.make(config).step, n=1)
-    step, state = jax.jit(traced, donate_argnums=0), start(config)
-    batches = [batch(seed=0), batch(seed=1)]
+    traced = chex.assert_max_traces(make(config).step, n=1)
+    # A copy: donating takes it away.
+    step, state = jax.jit(traced, donate_argnums=0), jax.tree.map(jnp.copy, start(config))
+    batches = [batch(config, seed=0), batch(config, seed=1)]
     with jax.transfer_guard("disallow"):
         for some in batches:
             state, _ = step(state, some)
 
 
 @each
-def test_eight_devices_make_the_step_that_one_makes(config: RecipeConfig) -> None:
-    state, metrics = compiled(config)(start(config), batch())
+def test_eight_devices_make_the_step_that_one_makes(config: Config) -> None:
+    state, metrics = compiled(config)(start(config), batch(config))
     mesh = Mesh(np.array(jax.devices()), ("data",))
     everywhere = NamedSharding(mesh, PartitionSpec())
     over_devices = NamedSharding(mesh, PartitionSpec("data"))
-    make_step = recipes.make(config).step
+    make_step = make(config).step
     step = jax.jit(make_step, in_shardings=(everywhere, over_devices), out_shardings=everywhere)
-    on_eight, on_eight_metrics = step(start(config), batch())
+    on_eight, on_eight_metrics = step(start(config), batch(config))
     assert_close(on_eight, state)
     for name, mean in metrics.items():
         # Sums in another order.
@@ -104,10 +132,10 @@ def test_eight_devices_make_the_step_that_one_makes(config: RecipeConfig) -> Non
 
 
 @each
-def test_replicas_under_pmap_make_the_same_step(config: RecipeConfig) -> None:
-    state, metrics = compiled(config)(start(config), batch())
-    replica = recipes.make(config, axis_name="data")
-    split = jax.tree.map(lambda leaf: leaf.reshape(8, 1, *leaf.shape[1:]), batch())
+def test_replicas_under_pmap_make_the_same_step(config: Config) -> None:
+    state, metrics = compiled(config)(start(config), batch(config))
+    replica = make(config, axis_name="data")
+    split = jax.tree.map(lambda leaf: leaf.reshape(8, 1, *leaf.shape[1:]), batch(config))
     run = jax.pmap(replica.step, axis_name="data", in_axes=(None, 0))
     replicas, replica_metrics = run(start(config), split)
     first = jax.tree.map(lambda leaf: leaf[0], replicas)
@@ -124,27 +152,29 @@ def test_replicas_under_pmap_make_the_same_step(config: RecipeConfig) -> None:
 @each
 def test_a_saved_state_goes_on_with_the_bits_of_one_in_memory(config, tmp_path: Path) -> None:
     step = compiled(config)
-    first, _ = step(start(config), batch())
-    second, metrics = step(first, batch(seed=1))
-    assert np.isfinite(metrics["gradient_norm"].total)
+    first, _ = step(start(config), batch(config))
+    second, metrics = step(first, batch(config, seed=1))
+    assert np.isfinite(metrics["generator_gradient_norm"].total)
     with open_checkpoints(tmp_path, keep=1) as checkpoints:
         checkpoints.save(first, 1)
     here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     with open_checkpoints(tmp_path, keep=1) as checkpoints:
         restored = checkpoints.restore_latest(abstract_like(first, here))
     assert restored is not None
-    again, _ = step(restored, batch(seed=1))
+    again, _ = step(restored, batch(config, seed=1))
     assert again.step == 2
     for a, b in zip(numbers(again), numbers(second), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 @each
-def test_the_composite_keeps_known_pixels_and_the_output_is_in_range(config: RecipeConfig) -> None:
-    recipe = recipes.make(config)
+def test_the_composite_keeps_known_pixels_and_the_output_is_in_range(config: Config) -> None:
+    recipe = make(config)
     variables = start(config).players["generator"].variables
-    image = batch().image.astype(jnp.float32) / 255
-    hole = jnp.zeros((8, *SIZE, 1)).at[:, 4:9, 4:9].set(1)
+    image = batch(config).image.astype(jnp.float32) / 255
+    side, _ = size(config)
+    inside = slice(side // 4, side // 2)
+    hole = jnp.zeros((8, side, side, 1)).at[:, inside, inside].set(1)
     output, composite = jax.jit(recipe.inpaint)(variables, image, hole)
     known = np.broadcast_to(np.asarray(hole) == 0, image.shape)
     np.testing.assert_array_equal(np.asarray(composite)[known], np.asarray(image)[known])
@@ -156,7 +186,7 @@ def test_the_composite_keeps_known_pixels_and_the_output_is_in_range(config: Rec
 def test_what_is_drawn_depends_on_the_position_not_on_the_row() -> None:
     config = dataclasses.replace(PIXELWISE, batch_norm=False)
     step = compiled(config)
-    images = batch(4)
+    images = batch(PIXELWISE, 4)
     turned = Batch(images.image[::-1], images.position[::-1])
     _, metrics = step(start(config), images)
     _, turned_metrics = step(start(config), turned)
@@ -167,7 +197,7 @@ def test_what_is_drawn_depends_on_the_position_not_on_the_row() -> None:
 
 
 def test_terms_are_told_with_and_without_their_published_weight_and_their_pull() -> None:
-    _, metrics = compiled(THROUGH_VGG)(start(THROUGH_VGG), batch())
+    _, metrics = compiled(THROUGH_VGG)(start(THROUGH_VGG), batch(THROUGH_VGG))
     mean = {name: float(m.total / m.n) for name, m in metrics.items()}
     for name, weight in PUBLISHED_WEIGHTS.items():
         assert mean[f"{name}_weighted"] == pytest.approx(weight * mean[name])
@@ -195,26 +225,26 @@ def test_published_weights_are_needed_to_train_but_not_to_fill() -> None:
     assert recipes.vgg16_weights(config) == "imagenet"
     assert recipes.vgg16_weights(PIXELWISE) is None
     recipe = recipes.make(config)
-    state = recipe.init(jax.random.key(0), SIZE)
+    state = start(PIXELWISE)  # of the same network
     with pytest.raises(ValueError, match="VGG-16"):
-        jax.eval_shape(recipe.step, state, batch())
-    image, hole = jnp.ones((1, *SIZE, 3)), jnp.ones((1, *SIZE, 1))
+        jax.eval_shape(recipe.step, state, batch(config))
+    image, hole = jnp.ones((1, 16, 16, 3)), jnp.ones((1, 16, 16, 1))
     jax.eval_shape(recipe.inpaint, state.players["generator"].variables, image, hole)
 
 
 def test_published_weights_that_are_given_are_looked_through() -> None:
     published = dataclasses.replace(THROUGH_VGG, features="imagenet")
     given = recipes.make(published, vgg16=random_variables(16, until="pool3"))
-    _, metrics = jax.jit(given.step)(start(published), batch())
-    _, expected = compiled(THROUGH_VGG)(start(published), batch())
+    _, metrics = jax.jit(given.step)(start(THROUGH_VGG), batch(published))
+    _, expected = compiled(THROUGH_VGG)(start(THROUGH_VGG), batch(published))
     for name, mean in metrics.items():
         np.testing.assert_array_equal(mean.total, expected[name].total)
 
 
 def test_fine_tuning_lowers_the_learning_rate_and_freezes_the_encoders_norms() -> None:
     config = dataclasses.replace(PIXELWISE, finetune_from=1, finetune_learning_rate=0.0)
-    first, _ = compiled(config)(start(config), batch())
-    second, _ = compiled(config)(first, batch(seed=1))
+    first, _ = compiled(config)(start(config), batch(config))
+    second, _ = compiled(config)(first, batch(config, seed=1))
     before, after = (s.players["generator"].variables for s in (first, second))
     jax.tree.map(np.testing.assert_array_equal, before["params"], after["params"])
     stats = partial(jax.tree.map, np.asarray)
@@ -226,3 +256,13 @@ def test_fine_tuning_lowers_the_learning_rate_and_freezes_the_encoders_norms() -
 def test_terms_without_weights_are_refused() -> None:
     with pytest.raises(ValueError, match="differ"):
         weighted_sum({"hole": jnp.ones(2)}, {"hole": 1.0, "tv": 0.1})
+
+
+def test_the_generators_pass_moves_the_discriminators_averages_only_as_published() -> None:
+    still = dataclasses.replace(CONTEXT, generator_moves_averages=False)
+    means = []
+    for config in (CONTEXT, still):
+        state, _ = compiled(config)(start(CONTEXT), batch(CONTEXT))
+        averages = state.players["discriminator"].variables["batch_stats"]
+        means.append(np.asarray(averages["norm_2"]["mean"]))
+    assert np.any(means[0] != means[1])
