@@ -23,7 +23,7 @@ def weights(
         name: Whose weights.
         file: Take them from a file: torchvision's .pth (nothing in it is run), Keras's .h5, or
             safetensors. Keras's are other numbers, with larger features: the losses' published
-            weights were made with torchvision's.
+            weights go with torchvision's.
         download: Fetch torchvision's file from its home address (about 550 MB), go on with an
             interrupted download, and check its hash.
         url: With --download: another address of the same file.
