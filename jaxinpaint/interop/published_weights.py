@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from jaxinpaint.array_typing import Variables
-from jaxinpaint.interop.download import download
+from jaxinpaint.interop.download import DownloadFailed, download
 from jaxinpaint.interop.vgg import flattened, unflattened, vgg_from
 from jaxinpaint.interop.weight_files import (
     Arrays,
@@ -93,13 +93,11 @@ def take_from(file: Path, name: Name) -> PublishedWeights:
         OSError: if the file can't be read, or the cache can't be written.
     """
     check_named_hash(file)
+    found = read_arrays(file)
     try:
-        variables = vgg_from(read_arrays(file), DEPTHS[name])
+        variables = vgg_from(found, DEPTHS[name])
     except UnreadableWeights as error:
-        message = str(error)
-        raise UnreadableWeights(
-            message if message.startswith(str(file)) else f"{file}: {message}"
-        ) from error
+        raise UnreadableWeights(f"{file}: {error}") from error
     arrays = flattened(variables)
     digest = _digest(arrays)
     path = cached_file(name)
@@ -129,7 +127,11 @@ def fetch(name: Name, *, url: str | None = None) -> PublishedWeights:
     prefix = Path(FILES[name]).stem.rpartition("-")[2]
     # It may be there from a call that was killed before it had put the weights away.
     if not (published.exists() and sha256(published).startswith(prefix)):
-        download(url or f"{HOME}/{FILES[name]}", published, sha256_prefix=prefix)
+        try:
+            download(url or f"{HOME}/{FILES[name]}", published, sha256_prefix=prefix)
+        except DownloadFailed as error:
+            another_way = f"`jaxinpaint weights {name} --from FILE` takes one fetched elsewhere"
+            raise DownloadFailed(f"{error}; {another_way}") from error
     taken = take_from(published, name)
     published.unlink()
     return taken

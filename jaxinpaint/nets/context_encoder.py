@@ -11,6 +11,7 @@ from jaxinpaint.array_typing import Image
 from jaxinpaint.nets.layers import (
     BatchNorm,
     check_power_of_two,
+    check_square,
     dcgan_normal,
     dcgan_scale,
     halving_channels,
@@ -65,8 +66,7 @@ class _ContextEncoder(nn.Module):
 
     @nn.compact
     def __call__(self, image: Image, *, train: bool) -> Float[Array, "N h w 3"]:
-        if image.shape[1:3] != (self.size, self.size):
-            raise ValueError(f"pictures are {self.size}x{self.size} here, not {image.shape[1:3]}")
+        check_square(image, self.size)
         x = image
         for i, channels in enumerate(halving_channels(self.size, self.width), start=1):
             x = conv(x, self._kernel(f"enc_{i}", x, channels), strides=2, padding=1)

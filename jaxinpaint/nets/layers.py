@@ -8,7 +8,7 @@ from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
-from jaxinpaint.array_typing import RandomKey
+from jaxinpaint.array_typing import Image, RandomKey
 
 # Radford et al., DCGAN, ICLR 2016: kernels N(0, 0.02), scales of norms N(1, 0.02).
 dcgan_normal = nn.initializers.normal(0.02)
@@ -104,6 +104,13 @@ def halving_channels(size: int, width: int) -> list[int]:
     """
     layers = size.bit_length() - 3
     return [width] * (layers - 3) + [2 * width, 4 * width, 8 * width]
+
+
+def check_square(image: Image, size: int) -> None:
+    """Raises ValueError if pictures have not the one size that a network is made for."""
+    height, width = image.shape[1:3]
+    if (height, width) != (size, size):
+        raise ValueError(f"this network takes pictures of {size}x{size}, not {height}x{width}")
 
 
 def check_power_of_two(**sizes: int) -> None:

@@ -102,7 +102,7 @@ def feature_matching(
     Raises:
         ValueError: if names or shapes differ, or there are no taps.
     """
-    return sum_over_taps(lambda x, y: _mean_distance(x, y, distance), fake, real, weights)
+    return perceptual(fake, real, distance=distance, weights=weights)
 
 
 def _mean_distance(

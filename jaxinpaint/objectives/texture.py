@@ -128,10 +128,8 @@ def style(estimate: Taps, target: Taps, *, weights: Mapping[str, float] | None =
     """
 
     def distance(x: Array, s: Array) -> PerImage:
-        require_equal_shapes(estimate=x, target=s)
         # (G / HWC)² / 4 is the equation; dividing first keeps the numbers small.
-        apart = difference(gram_matrix(x, normalised=True), gram_matrix(s, normalised=True))
-        return sum_per_image(jnp.square(apart)) / 4
+        return sum_per_image(jnp.square(_grams_apart(x, s))) / 4
 
     return sum_over_taps(distance, estimate, target, weights)
 
@@ -161,11 +159,18 @@ def style_l1(
     """
 
     def distance(x: Array, y: Array) -> PerImage:
-        require_equal_shapes(estimate=x, truth=y)
-        apart = difference(gram_matrix(x, normalised=True), gram_matrix(y, normalised=True))
-        return mean_per_image(absolute(apart))
+        return mean_per_image(absolute(_grams_apart(x, y)))
 
     return sum_over_taps(distance, estimate, truth, weights)
+
+
+def _grams_apart(estimate: Array, truth: Array) -> Float[Array, "N C C"]:
+    """The difference of normalised Gram matrices.
+
+    They would have one shape for maps of different sizes too: so these are compared.
+    """
+    require_equal_shapes(estimate=estimate, truth=truth)
+    return difference(*(gram_matrix(f, normalised=True) for f in (estimate, truth)))
 
 
 def _patches(features: FeatureMap, size: int | None) -> Float[Array, "NP _ _ C"]:

@@ -6,7 +6,9 @@ Not yet on the command line, and not yet reproduced: the paper's scores on Paris
 are a mean L1 of 9.37 %, a mean L2 of 1.96 % and 18.58 dB.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +18,7 @@ from jaxtyping import Array, Float
 from jaxinpaint.array_typing import Hole, Image, RandomKey, Scalar, Variables
 from jaxinpaint.nets.context_encoder import context_encoder as generator_network
 from jaxinpaint.nets.discriminators import dcgan_discriminator
+from jaxinpaint.nets.network import Network
 from jaxinpaint.objectives.adversarial import log_discriminator, log_generator
 from jaxinpaint.objectives.pixel import mse
 from jaxinpaint.ops.compositing import composite, from_bytes
@@ -111,7 +114,13 @@ def context_encoder(config: ContextEncoderConfig, *, axis_name: str | None = Non
     centre = slice(half // 2, half // 2 + half)
     covered = slice(centre.start + config.overlap, centre.stop - config.overlap)
     w = config.pixel_weight
-    weights = {"adversarial": 1 - w, "pixel": w**2 if config.pixel_weight_twice else w}
+    tell_apart = partial(_tell_apart, discriminator, real_label=config.real_label)
+    pass_for_real = partial(
+        _pass_for_real,
+        discriminator,
+        band=_band(half, config.overlap, config.overlap_weight),
+        weights={"adversarial": 1 - w, "pixel": w**2 if config.pixel_weight_twice else w},
+    )
 
     def init(key: RandomKey, size: tuple[int, int]) -> TrainState:
         generator_key, discriminator_key, run_key = jax.random.split(key, 3)
@@ -123,52 +132,27 @@ def context_encoder(config: ContextEncoderConfig, *, axis_name: str | None = Non
         }
         return TrainState(jnp.zeros((), jnp.int32), run_key, players)
 
-    def paint(
-        params: Variables, variables: Variables, truth: Image
-    ) -> tuple[Float[Array, "N h w C"], Variables]:
-        cover = jnp.array(COVER, truth.dtype) / 127.5 - 1
-        seen = truth.at[:, covered, covered].set(cover)
-        return generator.apply({**variables, "params": params}, seen, train=True)
-
-    def judge_both(
-        params: Variables, variables: Variables, real: Image, fake: Image
-    ) -> tuple[Scalar, tuple[Variables, Metrics]]:
-        of_real, variables = discriminator.apply({**variables, "params": params}, real, train=True)
-        of_fake, variables = discriminator.apply({**variables, "params": params}, fake, train=True)
-        losses = log_discriminator(of_real, of_fake, real_label=config.real_label)
-        n = jnp.float32(losses.size)
-        metrics = {
-            "discriminator": Mean(jnp.sum(losses), n),
-            "right_about_real": Mean(jnp.sum(of_real > 0, dtype=jnp.float32), n),
-            "right_about_fake": Mean(jnp.sum(of_fake < 0, dtype=jnp.float32), n),
-        }
-        return jnp.mean(losses), (variables, metrics)
-
-    def judge_fake(
-        fake: Image, real: Image, variables: Variables
-    ) -> tuple[Scalar, tuple[Variables, Metrics]]:
-        logits, variables = discriminator.apply(variables, fake, train=True)
-        band = _band(half, config.overlap, config.overlap_weight)
-        region = jnp.broadcast_to(band, (*fake.shape[:3], 1))
-        terms = {"adversarial": log_generator(logits), "pixel": mse(fake, real, region=region)}
-        loss, metrics = weighted_sum(terms, weights)
-        return loss, (variables, metrics)
+    def cover(image: Image) -> Image:
+        colour = jnp.array(COVER, image.dtype) / 255
+        return image.at[:, covered, covered].set(colour)
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        truth = _to_signed(from_bytes(batch.image))
-        real = truth[:, centre, centre]
+        truth = from_bytes(batch.image)
+        real = _to_signed(truth[:, centre, centre])
         g, d = state.players["generator"], state.players["discriminator"]
 
-        fake, pull_back, g_variables = jax.vjp(
-            lambda params: paint(params, g.variables, truth), g.variables["params"], has_aux=True
-        )
-        d_grads, (d_variables, judged) = jax.grad(judge_both, has_aux=True)(
+        def paint(params: Variables) -> tuple[Image, Variables]:
+            seen = _to_signed(cover(truth))
+            return generator.apply({**g.variables, "params": params}, seen, train=True)
+
+        fake, pull_back, g_variables = jax.vjp(paint, g.variables["params"], has_aux=True)
+        d_grads, (d_variables, judged) = jax.grad(tell_apart, has_aux=True)(
             d.variables["params"], d.variables, real, fake
         )
         d_grads = averaged_over(axis_name, d_grads)
         d, d_norms = stepped("discriminator", d, d_variables, d_grads, discriminator_adam)
 
-        pull, (moved, metrics) = jax.grad(judge_fake, has_aux=True)(fake, real, d.variables)
+        pull, (moved, metrics) = jax.grad(pass_for_real, has_aux=True)(fake, real, d.variables)
         if config.generator_moves_averages:
             d = d._replace(variables=moved)
         g_grads = averaged_over(axis_name, pull_back(pull)[0])
@@ -180,13 +164,50 @@ def context_encoder(config: ContextEncoderConfig, *, axis_name: str | None = Non
 
     def inpaint(variables: Variables, image: Image, hole: Hole) -> Inpainted:
         known = composite(jnp.zeros_like(image), image, hole)
-        cover = jnp.array(COVER, image.dtype) / 255
-        seen = _to_signed(known.at[:, covered, covered].set(cover))
-        painted, _ = generator.apply(variables, seen)
+        painted, _ = generator.apply(variables, _to_signed(cover(known)))
         output = known.at[:, centre, centre].set((painted + 1) / 2)
         return Inpainted(output, composite(output, image, hole))
 
     return Recipe(init, step, inpaint, size_multiple=config.size)
+
+
+def _tell_apart(
+    discriminator: Network,
+    params: Variables,
+    variables: Variables,
+    real: Image,
+    fake: Image,
+    *,
+    real_label: float,
+) -> tuple[Scalar, tuple[Variables, Metrics]]:
+    """The discriminator's loss, its variables after both passes, and how often it is right."""
+    of_real, variables = discriminator.apply({**variables, "params": params}, real, train=True)
+    of_fake, variables = discriminator.apply({**variables, "params": params}, fake, train=True)
+    losses = log_discriminator(of_real, of_fake, real_label=real_label)
+    n = jnp.float32(losses.size)
+    metrics = {
+        "discriminator": Mean(jnp.sum(losses), n),
+        "right_about_real": Mean(jnp.sum(of_real > 0, dtype=jnp.float32), n),
+        "right_about_fake": Mean(jnp.sum(of_fake < 0, dtype=jnp.float32), n),
+    }
+    return jnp.mean(losses), (variables, metrics)
+
+
+def _pass_for_real(
+    discriminator: Network,
+    fake: Image,
+    real: Image,
+    variables: Variables,
+    *,
+    band: Float[Array, "1 H W 1"],
+    weights: Mapping[str, float],
+) -> tuple[Scalar, tuple[Variables, Metrics]]:
+    """The generator's loss of what it painted, and the discriminator's variables after its pass."""
+    logits, variables = discriminator.apply(variables, fake, train=True)
+    region = jnp.broadcast_to(band, (*fake.shape[:3], 1))
+    terms = {"adversarial": log_generator(logits), "pixel": mse(fake, real, region=region)}
+    loss, metrics = weighted_sum(terms, weights)
+    return loss, (variables, metrics)
 
 
 def _to_signed(image: Image) -> Image:
@@ -194,7 +215,7 @@ def _to_signed(image: Image) -> Image:
     return 2 * image - 1
 
 
-def _band(side: int, overlap: int, weight: float) -> Hole:
+def _band(side: int, overlap: int, weight: float) -> Float[Array, "1 H W 1"]:
     """Weights of the pixel error: ``weight`` along the border, 1 inside."""
     inner = slice(overlap, side - overlap)
     return jnp.full((1, side, side, 1), weight).at[:, inner, inner].set(1)

@@ -259,7 +259,9 @@ def test_without_a_network_it_is_told_what_was_tried(
     with unreachable() as url:
         monkeypatch.setattr(published_weights, "HOME", url)
         assert run("vgg16", "--download") == 2
-    assert f"{url}/vgg16-397923af.pth can't be reached" in error_of(capsys)
+    error = error_of(capsys)
+    assert f"{url}/vgg16-397923af.pth can't be reached" in error
+    assert "weights vgg16 --from FILE" in error
     assert not cache.exists()
 
 

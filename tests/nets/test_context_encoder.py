@@ -71,7 +71,7 @@ def test_pictures_and_sizes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="size is 16"):
         dcgan_discriminator(size=16)
     for net in (context_encoder(width=2, bottleneck=2), dcgan_discriminator(size=128, width=2)):
-        with pytest.raises(ValueError, match="128x128 here"):
+        with pytest.raises(ValueError, match="pictures of 128x128, not 64x64"):
             jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, 64, 64, 3)))
 
 

@@ -65,7 +65,7 @@ def test_three_steps_are_those_of_the_published_program() -> None:
         if number == 0:
             assert_gradients(state, facts["g_grad_norm_step0"])
     output, _ = jax.jit(recipe.inpaint)(
-        state.players["generator"].variables, batch.image / jnp.float32(255), np_centre()
+        state.players["generator"].variables, batch.image / jnp.float32(255), centre_hole()
     )
     painted = 2 * output[:, 32:96, 32:96] - 1
     error = golden.relative_error(painted, z["output_eval_after_3_steps"])
@@ -91,7 +91,7 @@ def is_convolution(name: str) -> bool:
     return len(shapes[name]) == 4
 
 
-def np_centre() -> jax.Array:
+def centre_hole() -> jax.Array:
     return jnp.zeros((2, 128, 128, 1)).at[:, 36:92, 36:92].set(1)
 
 
