@@ -8,18 +8,19 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxinpaint import recipes
+from jaxinpaint import trained
 from jaxinpaint.array_typing import Variables
-from jaxinpaint.recipes.base import Inpainted, Recipe
-from jaxinpaint.run_config import load_config
-from jaxinpaint.training.checkpoints import abstract_like, open_checkpoints
+from jaxinpaint.photos import as_batch, check_range, in_dtype, to_unit
+from jaxinpaint.recipes.base import Inpainted, Multiple, Recipe, Window
+from jaxinpaint.windows import Square, inside, mirrored, plan, resized, resized_hole
 
 
 class Filled(NamedTuple):
     """A filled picture, or a batch of them, in the shape and dtype of the pictures given.
 
     Attributes:
-        output: the network's picture, every pixel of it.
+        output: the network's picture, every pixel of it; where it saw squares of the picture, the
+            photo with these squares as the network gave them back.
         composite: the output inside the hole; outside, the known pixels bit for bit.
     """
 
@@ -33,14 +34,15 @@ class Inpainter:
 
     Attributes:
         run: the compiled ``(variables, image, hole) -> Inpainted``; it compiles once for each size
-            rounded up to the network's multiple.
+            rounded up to the network's multiple, and once for a window.
         variables: of the generator.
-        size_multiple: what the network needs sides to be multiples of.
+        takes: what pictures the network takes. Others are padded to a multiple, or filled square by
+            square through a window (`windows.plan`).
     """
 
     run: Callable[..., Inpainted]
     variables: Variables
-    size_multiple: int
+    takes: Multiple | Window
 
     def __call__(self, photo: np.ndarray, hole: np.ndarray) -> np.ndarray:
         """The photo with its hole filled; known pixels come back bit for bit.
@@ -54,28 +56,78 @@ class Inpainter:
             a picture of the same shape and dtype.
 
         Raises:
-            ValueError: for pictures or holes of other shapes, dtypes or values.
+            ValueError: for pictures or holes of other shapes, dtypes or values; and for holes that
+                the network can't fill, if it paints only the middle of its window.
         """
         return self.fill(photo, hole).composite
 
     def fill(self, photo: np.ndarray, hole: np.ndarray) -> Filled:
         """As calling it, and gives the network's whole output too."""
         photo = np.asarray(photo)
-        batch, missing = _as_batch(photo, np.asarray(hole))
-        height, width = batch.shape[1:3]
-        pads = [(0, -side % self.size_multiple) for side in (height, width)]
-        # Beyond the picture nothing is known: so it is a hole, as the network's own padding is.
-        image = np.pad(_to_unit(batch), [(0, 0), *pads, (0, 0)])
-        unknown = np.pad(missing, [(0, 0), *pads, (0, 0)], constant_values=True)
-        output, _ = self.run(self.variables, image, unknown.astype(np.float32))
-        output = _like(np.asarray(output)[:, :height, :width], photo.dtype)
+        batch, missing = as_batch(photo), _missing(np.asarray(hole), photo)
+        check_range(batch[~missing[..., 0]])
+        # What stands in the hole may be anything, and is nothing to the network.
+        known = np.where(missing, 0, batch)
+        match self.takes:
+            case Multiple(of=n):
+                output = self._fill_padded(known, missing, n)
+            case Window() as window:
+                output = self._fill_squares(known, missing, window)
         composite = np.where(missing, output, batch)
         return Filled(output.reshape(photo.shape), composite.reshape(photo.shape))
 
+    def _fill_padded(self, photos: np.ndarray, missing: np.ndarray, multiple: int) -> np.ndarray:
+        height, width = photos.shape[1:3]
+        pads = [(0, -side % multiple) for side in (height, width)]
+        # Beyond the picture nothing is known: so it is a hole, as the network's own padding is.
+        image = np.pad(to_unit(photos), [(0, 0), *pads, (0, 0)])
+        unknown = np.pad(missing, [(0, 0), *pads, (0, 0)], constant_values=True)
+        output, _ = self.run(self.variables, image, unknown.astype(np.float32))
+        return in_dtype(np.asarray(output)[:, :height, :width], photos.dtype)
+
+    def _fill_squares(self, photos: np.ndarray, missing: np.ndarray, window: Window) -> np.ndarray:
+        holes = missing[..., 0]
+        plans = [plan(hole, window) for hole in holes]  # all of them first: it may refuse a hole
+        output = photos.copy()
+        for picture, hole, patches in zip(output, holes, plans, strict=True):
+            image, unknown = to_unit(picture), hole.copy()
+            for square, filled in patches:
+                covered = inside(square, hole.shape)
+                painted = self._paint(image, unknown, square, window.side)
+                picture[covered] = in_dtype(painted, picture.dtype)
+                image[covered] = np.where(filled[..., None], painted, image[covered])
+                unknown[covered] &= ~filled
+            # Squares may overlap: what was filled first stays.
+            picture[hole] = in_dtype(image[hole], picture.dtype)
+        return output
+
+    def _paint(
+        self, image: np.ndarray, unknown: np.ndarray, square: Square, side: int
+    ) -> np.ndarray:
+        """The network's picture of the part of a square that is in the picture."""
+        shown = mirrored(square, unknown)
+        seen, hole = resized(image[shown], side), resized_hole(unknown[shown], side)
+        output, _ = self.run(self.variables, seen[None], hole[None, ..., None].astype(np.float32))
+        painted = resized(np.asarray(output)[0], square.size)
+        rows, columns = inside(square, unknown.shape)
+        return painted[
+            rows.start - square.top : rows.stop - square.top,
+            columns.start - square.left : columns.stop - square.left,
+        ]
+
 
 def of(recipe: Recipe, variables: Variables) -> Inpainter:
-    """An inpainter of a recipe's generator."""
-    return Inpainter(jax.jit(recipe.inpaint), variables, recipe.size_multiple)
+    """An inpainter of a recipe's generator.
+
+    Raises:
+        ValueError: if the recipe makes pictures from others instead.
+    """
+    if recipe.inpaint is None:
+        raise ValueError(
+            "this network fills no holes: it makes pictures from others (jaxinpaint translate, "
+            "jaxinpaint.translator.load)"
+        )
+    return Inpainter(jax.jit(recipe.inpaint), variables, recipe.takes)
 
 
 def load(run: Path | str) -> Inpainter:
@@ -83,43 +135,20 @@ def load(run: Path | str) -> Inpainter:
 
     Raises:
         NoRun: if the folder is no run.
-        ValueError: if it has no checkpoint that can be read.
+        ValueError: if it has no checkpoint that can be read, or its network fills no holes.
     """
-    folder = Path(run)
-    config = load_config(folder)
-    recipe = recipes.make(config.recipe)
-    size = (config.data.size, config.data.size)
-    state = jax.eval_shape(lambda key: recipe.init(key, size), jax.random.key(0))
-    on_one_device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    abstract = {name: player.variables for name, player in state.players.items()}
-    with open_checkpoints(folder / "checkpoints") as checkpoints:
-        variables, _ = checkpoints.restore_variables(abstract_like(abstract, on_one_device))
-    return of(recipe, variables["generator"])
+    return of(*trained.read(Path(run)))
 
 
-def _as_batch(photo: np.ndarray, hole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The pictures as ``[N, H, W, 3]`` and the holes as bool ``[N, H, W, 1]``."""
-    if photo.ndim not in (3, 4) or photo.shape[-1] != 3:
-        raise ValueError(f"a photo is [H, W, 3] or [N, H, W, 3], not {list(photo.shape)}")
-    if 0 in photo.shape:
-        raise ValueError(f"a photo needs pixels; this one is {list(photo.shape)}")
-    if photo.dtype != np.uint8 and not np.issubdtype(photo.dtype, np.floating):
-        raise ValueError(f"a photo is uint8, or float in [0, 1], not {photo.dtype}")
+def _missing(hole: np.ndarray, photo: np.ndarray) -> np.ndarray:
+    """The holes of a photo, or a batch of them, as bool ``[N, H, W, 1]``."""
     missing = _to_bool(hole)
-    if missing.shape in (photo.shape[:-1], (*photo.shape[:-1], 1)):
-        missing = missing.reshape(*photo.shape[:-1], 1)
-    else:
+    if missing.shape not in (photo.shape[:-1], (*photo.shape[:-1], 1)):
         raise ValueError(
             f"the hole is {list(hole.shape)}, the photo {list(photo.shape)}: "
             f"a hole needs the photo's size, {list(photo.shape[:-1])}"
         )
-    if photo.ndim == 3:
-        photo, missing = photo[None], missing[None]
-    if np.issubdtype(photo.dtype, np.floating):
-        known = photo[~missing[..., 0]]
-        if not np.all((known >= 0) & (known <= 1)):
-            raise ValueError("a float photo needs its known pixels in [0, 1]")
-    return photo, missing
+    return missing.reshape(-1, *photo.shape[-3:-1], 1)
 
 
 def _to_bool(hole: np.ndarray) -> np.ndarray:
@@ -134,14 +163,3 @@ def _to_bool(hole: np.ndarray) -> np.ndarray:
         "a hole is bool, 0 and 1, or (as uint8) 0 and 255, with ones where the picture is missing; "
         f"this one has other values, such as {values[~np.isin(values, (0, 1))][0]}"
     )
-
-
-def _to_unit(photo: np.ndarray) -> np.ndarray:
-    unit = photo.astype(np.float32)
-    return unit / 255 if photo.dtype == np.uint8 else unit
-
-
-def _like(output: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    if dtype == np.uint8:
-        return np.round(output * 255).astype(np.uint8)
-    return output.astype(dtype)

@@ -8,9 +8,13 @@ import cattrs
 import tyro
 import yaml
 from cattrs.preconf.pyyaml import make_converter
+from cattrs.strategies import configure_tagged_union
 
+from jaxinpaint import recipes
+from jaxinpaint.array_typing import Variables
 from jaxinpaint.data.sources import DataConfig
-from jaxinpaint.recipes import PartialConvConfig, RecipeConfig
+from jaxinpaint.recipes import PartialConvConfig, Recipe, RecipeConfig
+from jaxinpaint.recipes.base import with_average
 from jaxinpaint.training.loop import LoopConfig
 
 FILE = "config.yaml"
@@ -25,9 +29,26 @@ class RunConfig:
     loop: Annotated[LoopConfig, tyro.conf.arg(name="")] = field(default_factory=LoopConfig)
     seed: int = 0
     """Of the weights, the order of the pictures, the crops and the holes."""
+    average: float = 0.0
+    """Decay of a running average of the generator's weights, with which holes are then filled, such
+    as 0.999. 0: none is kept, as published."""
     published_weights: tyro.conf.Suppress[dict[str, str]] = field(default_factory=dict)
     """Digests of the published weights that the losses look through, by name. They are noted when
     the run starts, so that it can't go on with others."""
+
+
+def recipe_of(config: RunConfig, *, vgg16: Variables | None = None) -> Recipe:
+    """The recipe that a run trains.
+
+    Args:
+        config: of the run.
+        vgg16: VGG-16's published weights, for training with losses that look through it.
+
+    Raises:
+        ValueError: for a config that no recipe can be made from.
+    """
+    recipe = recipes.make(config.recipe, vgg16=vgg16)
+    return with_average(recipe, config.average) if config.average else recipe
 
 
 class NoRun(ValueError):
@@ -68,6 +89,8 @@ def load_config(folder: Path) -> RunConfig:
 
 def _converter() -> cattrs.Converter:
     converter = make_converter(forbid_extra_keys=True)
+    # A recipe's config is named by its class; one without a name is from before there were others.
+    configure_tagged_union(RecipeConfig, converter, tag_name="config", default=PartialConvConfig)
     converter.register_unstructure_hook(Path, str)
     converter.register_structure_hook(Path, lambda value, _: Path(value))
     return converter

@@ -19,8 +19,12 @@ ROOMS = {
     "data": {"array_typing", "ops", "recipes.base"},
     "training": {"array_typing", "ops", "recipes.base"},
     "interop": {"array_typing", "ops", "nets", "recipes"},
-    "run_config": {"data", "recipes", "training"},
-    "inpainter": {"array_typing", "ops", "recipes", "training", "run_config"},
+    "windows": {"array_typing", "recipes.base"},
+    "run_config": {"array_typing", "data", "recipes", "training"},
+    "trained": {"array_typing", "recipes", "run_config", "training"},
+    "photos": set(),
+    "inpainter": {"array_typing", "photos", "recipes.base", "trained", "windows"},
+    "translator": {"array_typing", "photos", "recipes.base", "trained"},
 }
 # The doors may use every room.
 DOORS = {"cli", "__init__", "__main__"}

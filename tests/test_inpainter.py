@@ -2,12 +2,16 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiny_run import CONFIG, SIZE_MULTIPLE, tiny_run
+from tiny_run import CONFIG, PAIRS, SIZE_MULTIPLE, tiny_run
 
 import jaxinpaint
-from jaxinpaint.inpainter import Inpainter
+from jaxinpaint import recipes
+from jaxinpaint.array_typing import Variables
+from jaxinpaint.inpainter import Inpainter, of
+from jaxinpaint.recipes.base import Inpainted, Multiple, Recipe, Window
 from jaxinpaint.run_config import NoRun, save_config
 
 
@@ -184,7 +188,7 @@ def test_loading_takes_a_string_too_and_gives_the_same(run: Path, fill: Inpainte
     again = jaxinpaint.load(str(run))
     chosen: Any = jax.tree.map(np.array_equal, again.variables, fill.variables)
     assert jax.tree.all(chosen)
-    assert again.size_multiple == SIZE_MULTIPLE
+    assert again.takes == Multiple(SIZE_MULTIPLE)
 
 
 def test_a_folder_that_is_no_run_is_an_error(tmp_path: Path) -> None:
@@ -198,3 +202,242 @@ def test_a_run_that_has_saved_nothing_is_an_error(tmp_path: Path) -> None:
     save_config(CONFIG, tmp_path)
     with pytest.raises(ValueError, match="the run has not saved one yet"):
         jaxinpaint.load(tmp_path)
+
+
+def test_a_network_that_fills_no_holes_is_an_error_that_says_what_runs_it() -> None:
+    with pytest.raises(ValueError, match=r"fills no holes: .*jaxinpaint translate"):
+        of(recipes.make(PAIRS.recipe), {})
+
+
+MIDDLE, ANYWHERE = Window(128, margin=36), Window(128)
+
+
+class Plane:
+    """A network that continues what it sees evenly, and keeps what it was shown.
+
+    With a margin it sees nothing of the middle and paints all of it, and nothing else.
+    """
+
+    def __init__(self, window: Window) -> None:
+        self.shown: list[tuple[np.ndarray, np.ndarray]] = []
+        self.covered = np.zeros((window.side, window.side), bool)
+        if window.margin:
+            self.covered[(slice(window.margin, -window.margin),) * 2] = True
+
+    def __call__(self, variables: Variables, image: jax.Array, hole: jax.Array) -> Inpainted:
+        self.shown.append((np.array(image), np.array(hole)))
+        (seen,), missing = np.asarray(image), np.asarray(hole)[0, ..., 0] > 0
+        rows, columns = np.indices(missing.shape) / missing.shape[0]
+        over = np.stack([np.ones_like(rows), rows, columns], axis=-1)
+        known = ~(missing | self.covered)
+        if known[2:-2, 2:-2].any():  # along the border resampling bends what is even
+            known &= np.pad(np.ones_like(known[2:-2, 2:-2]), 2)
+        plane = over @ np.linalg.lstsq(over[known], seen[known], rcond=None)[0]
+        painted = np.clip(plane, 0, 1).astype(np.float32)
+        output = np.where(self.covered[..., None], painted, seen) if self.covered.any() else painted
+        return Inpainted(jnp.asarray(output[None]), jnp.asarray(output[None]))
+
+
+def plane_filler(window: Window) -> tuple[Inpainter, Plane]:
+    network = Plane(window)
+    return Inpainter(network, {}, window), network
+
+
+def slope(height: int, width: int) -> np.ndarray:
+    """A picture whose colours change evenly."""
+    rows, columns = np.indices((height, width)) / (height + width)
+    return np.stack([rows + columns, 1 - rows, (1 + rows - columns) / 2], axis=-1)
+
+
+def hole_of(height: int, width: int, *boxes: tuple[int, int, int, int]) -> np.ndarray:
+    """A hole of boxes, each given by its top, left, height and width."""
+    hole = np.zeros((height, width), bool)
+    for top, left, rows, columns in boxes:
+        hole[top : top + rows, left : left + columns] = True
+    return hole
+
+
+@pytest.mark.parametrize(
+    ("window", "hole"),
+    [
+        (MIDDLE, hole_of(128, 128, (36, 36, 56, 56))),
+        (MIDDLE, hole_of(200, 300, (40, 40, 50, 20), (100, 200, 56, 40))),
+        (MIDDLE, hole_of(200, 300, (90, 100, 10, 10), (110, 130, 10, 10))),
+        (MIDDLE, hole_of(400, 300, (150, 90, 70, 120))),
+        (MIDDLE, hole_of(400, 400, (150, 150, 100, 100), (80, 80, 3, 3))),
+        (MIDDLE, hole_of(100, 80, (30, 30, 20, 20))),
+        (ANYWHERE, hole_of(128, 128, (0, 30, 90, 98))),
+        (ANYWHERE, hole_of(200, 300, (0, 0, 40, 50), (150, 200, 50, 20))),
+        (ANYWHERE, hole_of(200, 300, (20, 10, 100, 130), (150, 200, 50, 20))),
+        (ANYWHERE, hole_of(100, 80, (0, 0, 40, 40), (90, 70, 10, 10))),
+        (ANYWHERE, np.random.default_rng(0).random((150, 140)) < 0.1),
+    ],
+)
+def test_through_a_window_everything_is_filled_in_its_place(
+    window: Window, hole: np.ndarray
+) -> None:
+    photo = slope(*hole.shape)
+    fill, _ = plane_filler(window)
+    filled = fill(photo, hole)
+    np.testing.assert_array_equal(filled[~hole], photo[~hole])
+    # A quarter of the slope's change from pixel to pixel, for holes at the border of enlarged
+    # squares, where resampling bends it; elsewhere it is a hundredth.
+    np.testing.assert_allclose(filled, photo, atol=0.25 / sum(hole.shape))
+
+
+@pytest.mark.parametrize("window", [MIDDLE, ANYWHERE])
+@pytest.mark.parametrize(
+    "box", [(1, 1, 56, 56), (243, 1, 56, 20), (5, 343, 10, 56), (1, 1, 99, 99)]
+)
+def test_at_the_border_too(window: Window, box: tuple[int, int, int, int]) -> None:
+    hole, colour = hole_of(300, 400, box), np.array([0.2, 0.7, 0.5])
+    filled = plane_filler(window)[0](np.broadcast_to(colour, (300, 400, 3)), hole)
+    # The order of float32 sums.
+    np.testing.assert_allclose(filled, np.broadcast_to(colour, filled.shape), atol=1e-5)
+
+
+@pytest.mark.parametrize("window", [MIDDLE, ANYWHERE])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_picture_of_the_windows_size_is_given_to_the_network_as_it_is(
+    dtype: type, window: Window
+) -> None:
+    photo, _ = photo_and_hole(128, 128)
+    photo = photo if dtype == np.uint8 else photo.astype(dtype) / 255
+    hole = hole_of(128, 128, (36, 36, 56, 56))
+    fill, network = plane_filler(window)
+    filled = fill.fill(photo, hole)
+    ((image, unknown),) = network.shown
+    given = photo.astype(np.float32) / (255 if dtype == np.uint8 else 1)
+    np.testing.assert_array_equal(image[0][~hole], given[~hole])
+    np.testing.assert_array_equal(unknown, hole[None, ..., None].astype(np.float32))
+    direct = np.asarray(network({}, jnp.asarray(image), jnp.asarray(unknown)).output[0])
+    expected = np.round(direct * 255).astype(np.uint8) if dtype == np.uint8 else direct
+    np.testing.assert_array_equal(filled.output, expected)
+    np.testing.assert_array_equal(filled.composite, np.where(hole[..., None], expected, photo))
+
+
+@pytest.mark.parametrize("window", [MIDDLE, ANYWHERE])
+def test_a_window_network_is_not_run_without_a_hole(window: Window) -> None:
+    photo, _ = photo_and_hole(70, 50)
+    fill, network = plane_filler(window)
+    filled = fill.fill(photo, np.zeros((70, 50), bool))
+    np.testing.assert_array_equal(filled.output, photo)
+    np.testing.assert_array_equal(filled.composite, photo)
+    assert not network.shown
+
+
+# One close to the border, two beside each other, one that needs resizing.
+SCATTERED = hole_of(300, 400, (2, 9, 20, 30), (100, 30, 9, 9), (130, 40, 9, 9), (150, 200, 80, 70))
+
+
+@pytest.mark.parametrize("window", [MIDDLE, ANYWHERE])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32, np.float64])
+def test_through_a_window_known_pixels_come_back_bit_for_bit(dtype: type, window: Window) -> None:
+    rng = np.random.default_rng(0)
+    photo = rng.random((*SCATTERED.shape, 3))
+    photo = np.round(photo * 255).astype(dtype) if dtype == np.uint8 else photo.astype(dtype)
+    before = photo.copy()
+    output, composite = plane_filler(window)[0].fill(photo, SCATTERED)
+    assert output.dtype == composite.dtype == dtype
+    np.testing.assert_array_equal(composite[~SCATTERED], photo[~SCATTERED])
+    np.testing.assert_array_equal(composite[SCATTERED], output[SCATTERED])
+    np.testing.assert_array_equal(photo, before)
+
+
+@pytest.mark.parametrize("window", [MIDDLE, ANYWHERE])
+@pytest.mark.parametrize("garbage", [0.7, -1e300, np.inf, np.nan])
+def test_a_window_shows_nothing_of_what_stands_in_the_hole(garbage: float, window: Window) -> None:
+    clean = np.random.default_rng(0).random((*SCATTERED.shape, 3))
+    dirty = np.where(SCATTERED[..., None], garbage, clean)
+    (fill, network), (again, other) = plane_filler(window), plane_filler(window)
+    for reference, filled in zip(
+        fill.fill(clean, SCATTERED), again.fill(dirty, SCATTERED), strict=True
+    ):
+        np.testing.assert_array_equal(filled, reference)
+    assert len(network.shown) == len(other.shown) > 2
+    for reference, shown in zip(network.shown, other.shown, strict=True):
+        np.testing.assert_array_equal(shown[0], reference[0])
+
+
+def test_outside_the_middle_the_network_sees_known_and_filled_pixels_only() -> None:
+    fill, network = plane_filler(MIDDLE)
+    # Known pixels are green, and nothing else is.
+    photo = np.where(SCATTERED[..., None], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0])
+    fill(photo, SCATTERED)
+    for image, unknown in network.shown:
+        assert image.shape == (1, 128, 128, 3)
+        assert not unknown[0, ~network.covered].any()
+        assert unknown.any()
+        np.testing.assert_allclose(image[0, ~network.covered], [[0, 1, 0]] * 13248, atol=1e-5)
+
+
+def test_pictures_of_a_batch_have_windows_of_their_own() -> None:
+    rng = np.random.default_rng(0)
+    photos = rng.integers(0, 256, (3, 200, 150, 3), dtype=np.uint8)
+    holes = np.stack(
+        [
+            hole_of(200, 150, (20, 20, 30, 30)),
+            hole_of(200, 150),
+            hole_of(200, 150, (150, 90, 9, 9), (20, 90, 9, 9)),
+        ]
+    )
+    fill, _ = plane_filler(MIDDLE)
+    together = fill.fill(photos, holes)
+    for i in range(3):
+        alone = fill.fill(photos[i], holes[i])
+        np.testing.assert_array_equal(together.output[i], alone.output)
+        np.testing.assert_array_equal(together.composite[i], alone.composite)
+
+
+def test_what_was_filled_is_known_to_later_windows() -> None:
+    hole = hole_of(100, 400, (0, 50, 100, 300))
+    fill, network = plane_filler(ANYWHERE)
+    photo = slope(100, 400)
+    np.testing.assert_allclose(fill(photo, hole), photo, atol=1 / 255)
+    assert len(network.shown) > 3
+    assert not any(unknown.all() for _, unknown in network.shown)
+
+
+def test_what_was_filled_stays_in_later_windows() -> None:
+    photo = np.random.default_rng(0).random((400, 400, 3))
+    small = hole_of(400, 400, (80, 80, 3, 3))
+    fill, network = plane_filler(MIDDLE)
+    filled = fill.fill(photo, small | hole_of(400, 400, (150, 150, 100, 100)))
+    assert len(network.shown) == 2
+    alone = fill(photo, small)
+    np.testing.assert_array_equal(filled.composite[small], alone[small])
+    np.testing.assert_array_equal(filled.output[small], alone[small])
+
+
+def test_known_pixels_are_shown_as_they_are_in_every_window() -> None:
+    photo = np.random.default_rng(0).random((400, 400, 3), np.float32)
+    fill, network = plane_filler(MIDDLE)
+    # The first window is resized and ends in row 322; the second begins in row 271.
+    fill(photo, hole_of(400, 400, (150, 150, 100, 100), (330, 190, 10, 10)))
+    _, (image, unknown) = network.shown
+    known = unknown[0, ..., 0] == 0
+    np.testing.assert_array_equal(image[0][known], photo[271:399, 131:259][known])
+
+
+def test_nothing_is_run_for_a_batch_with_a_hole_that_cannot_be_filled() -> None:
+    fill, network = plane_filler(MIDDLE)
+    holes = np.stack([hole_of(200, 200, (90, 90, 9, 9)), hole_of(200, 200, (0, 90, 9, 9))])
+    with pytest.raises(ValueError, match=r"200x200 picture .* one touches the border"):
+        fill(np.zeros((2, 200, 200, 3)), holes)
+    assert not network.shown
+
+
+def test_a_window_network_is_compiled_once() -> None:
+    traced = []
+
+    def inpaint(variables: Variables, image: jax.Array, hole: jax.Array) -> Inpainted:
+        traced.append(image.shape)
+        return Inpainted(1 - hole * image, image)
+
+    def unused(*_: object) -> Any:
+        raise AssertionError
+
+    fill = of(Recipe(unused, unused, Window(16), inpaint), {})
+    for side in (8, 16, 40):
+        fill(np.zeros((side, 50, 3)), hole_of(side, 50, (3, 3, 4, 4)))
+    assert traced == [(1, 16, 16, 3)]

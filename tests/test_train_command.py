@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import save_file
 
+from jaxinpaint import recipes
+from jaxinpaint.cli.presets import PARTIAL_CONV
 from jaxinpaint.cli.train import parse, run
 from jaxinpaint.interop import published_weights
 from jaxinpaint.interop.published_weights import NoWeights
 from jaxinpaint.interop.vgg import flattened
 from jaxinpaint.nets import vgg
 from jaxinpaint.nets.vgg import random_variables
+from jaxinpaint.recipes import PartialConvConfig
 from jaxinpaint.run_config import load_config
 
 ROOT = Path(__file__).parent.parent
@@ -88,7 +91,7 @@ def test_a_run_that_is_killed_and_resumed_ends_with_the_same_bits(tmp_path: Path
     ("arguments", "message"),
     [
         (["--resume", "nowhere"], "there is no run folder nowhere"),
-        (["no-such-preset"], "there are first-run, partial-conv"),
+        (["no-such-preset"], "there are first-run, partial-conv, context-encoder, pan"),
     ],
 )
 def test_what_can_be_mended_is_told(arguments: list[str], message: str) -> None:
@@ -111,7 +114,7 @@ def test_presets_and_options_make_a_config(tmp_path: Path, monkeypatch) -> None:
     assert order.folder == Path("runs/partial-conv-1")
     assert order.config.data.path == tmp_path / "photos"
     assert order.config.loop.steps == 7
-    assert order.config.recipe.layer_size == 7
+    assert order.config.recipe == PARTIAL_CONV.recipe
 
 
 def test_the_next_free_folder_is_taken_and_none_overwritten(tmp_path: Path, monkeypatch) -> None:
@@ -134,7 +137,9 @@ def test_resuming_may_change_how_long_but_not_what(tmp_path: Path) -> None:
     assert again.resumes
     assert again.config.loop.steps == 99
     assert again.config.recipe == order.config.recipe
-    assert parse([*resume, "--recipe.gradient-norms"]).config.recipe.gradient_norms
+    telling = parse([*resume, "--recipe.gradient-norms"]).config.recipe
+    assert isinstance(telling, PartialConvConfig)
+    assert telling.gradient_norms
     assert parse([*resume, "--data.path", "moved"]).config.data.path == Path("moved").absolute()
     with pytest.raises(ValueError, match="Start a new run"):
         parse([*resume, "--seed", "5"])
@@ -182,5 +187,5 @@ def test_random_features_are_chosen_recorded_and_told(tmp_path: Path, monkeypatc
     told = capsys.readouterr().out
     assert "features: VGG-16 with random weights" in told
     assert "the network was trained on features of VGG-16 with random weights" in told
-    assert load_config(folder).recipe.features == "random"
+    assert recipes.vgg16_weights(load_config(folder).recipe) == "random"
     assert load_config(folder).published_weights == {}

@@ -1,7 +1,7 @@
 """Whole configs by name: what `train.py NAME` starts from."""
 
 from jaxinpaint.data.sources import DataConfig
-from jaxinpaint.recipes import PartialConvConfig
+from jaxinpaint.recipes import ContextEncoderConfig, PANConfig, PartialConvConfig
 from jaxinpaint.run_config import RunConfig
 from jaxinpaint.training.loop import LoopConfig
 
@@ -27,6 +27,30 @@ PARTIAL_CONV = RunConfig(
     loop=LoopConfig(steps=500_000),
 )
 
+CONTEXT_ENCODER = RunConfig(
+    recipe=ContextEncoderConfig(),
+    data=DataConfig(short_side=350, size=128, batch_size=64),
+    loop=LoopConfig(steps=100_000),
+)
+
+PAN = RunConfig(
+    recipe=PANConfig(task="center"),
+    data=DataConfig(short_side=143, size=128, batch_size=4),
+    loop=LoopConfig(steps=200_000),
+)
+
+PAN_HOLES = RunConfig(
+    recipe=PANConfig(task="holes"),
+    data=DataConfig(short_side=286, size=256, batch_size=4),
+    loop=LoopConfig(steps=200_000),
+)
+
+PAN_PAIRS = RunConfig(
+    recipe=PANConfig(task="pairs"),
+    data=DataConfig(short_side=286, size=256, batch_size=4),
+    loop=LoopConfig(steps=200_000),
+)
+
 PRESETS = {
     "first-run": (
         "A small partial-convolution net on the photographs that come along: minutes on two CPU "
@@ -36,5 +60,17 @@ PRESETS = {
     "partial-conv": (
         "Partial convolutions at the paper's size: 512x512, batch 6, all channels; days on a GPU.",
         PARTIAL_CONV,
+    ),
+    "context-encoder": (
+        "Context Encoders at the paper's size: the middle of 128x128 pictures, or random regions "
+        "of them (--recipe.holes random-region); batch 64.",
+        CONTEXT_ENCODER,
+    ),
+    "pan": ("PAN for the middle of 128x128 pictures; batch 4.", PAN),
+    "pan-holes": ("PAN for holes anywhere, through its U-Net: 256x256, batch 4.", PAN_HOLES),
+    "pan-pairs": (
+        "PAN from one picture to another, such as labels to photographs (--data.pairs): 256x256, "
+        "batch 4.",
+        PAN_PAIRS,
     ),
 }

@@ -10,25 +10,20 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import tyro
-from PIL import Image
 
-from jaxinpaint import inpainter, recipes
+from jaxinpaint import recipes
 from jaxinpaint.cli import told_plainly
 from jaxinpaint.cli.presets import PRESETS
-from jaxinpaint.data.batches import crops, scaled
-from jaxinpaint.data.sources import DataConfig, Pictures, held_out_pictures, training_pictures
-from jaxinpaint.evaluation import baselines, held_out
-from jaxinpaint.evaluation.grids import grid, holed
+from jaxinpaint.cli.showing import show_held_out
+from jaxinpaint.data.batches import crops
+from jaxinpaint.data.sources import DataConfig, Pictures, training_pictures
 from jaxinpaint.interop import published_weights
 from jaxinpaint.interop.published_weights import PublishedWeights
-from jaxinpaint.recipes import RecipeConfig
-from jaxinpaint.recipes.base import Batch, Recipe, TrainState
-from jaxinpaint.run_config import FILE, RunConfig, load_config, save_config
+from jaxinpaint.recipes import PartialConvConfig, RecipeConfig
+from jaxinpaint.recipes.base import Batch, Multiple, Recipe, TrainState, Window
+from jaxinpaint.run_config import FILE, RunConfig, load_config, recipe_of, save_config
 from jaxinpaint.training.loop import Trained, train
-
-SHOWN = 8  # rows of a grid
 
 
 class Order(NamedTuple):
@@ -87,25 +82,17 @@ def run(order: Order) -> Trained:
     vgg16, features = _looked_through(config.recipe)
     if vgg16 is not None:
         config = _with_digest(config, "vgg16", vgg16.digest)
-    recipe = recipes.make(config.recipe, vgg16=vgg16.variables if vgg16 else None)
-    _check_size(config.data.size, recipe.size_multiple)
+    recipe = recipe_of(config, vgg16=vgg16.variables if vgg16 else None)
+    _check_size(config.data.size, recipe.takes)
+    _check_pairs(recipe, config.data)
     pictures = training_pictures(config.data)
-    shown = held_out_pictures(config.data)
+    show = show_held_out(recipe, config.data)
     _check_step(recipe, config.data)
     save_config(config, folder)
-    kept = f"{len(shown)} held out" if shown else "none held out (--data.held-out)"
+    kept = f"{show.pictures} held out" if show else "none held out (--data.held-out)"
     print(f"{'going on with' if resumes else 'run'} {folder}: {len(pictures)} pictures, {kept}")
     if features:
         print(f"features: {features}")
-
-    fill = inpainter.of(recipe, {})
-    cases = held_out.cases([scaled(picture, config.data.size) for picture in shown])
-
-    def filler(state: TrainState) -> inpainter.Inpainter:
-        return dataclasses.replace(fill, variables=state.players["generator"].variables)
-
-    def sample(state: TrainState) -> np.ndarray:
-        return _sample(filler(state), cases[:SHOWN])
 
     trained = train(
         recipe,
@@ -114,15 +101,21 @@ def run(order: Order) -> Trained:
         size=(config.data.size, config.data.size),
         seed=config.seed,
         crops_from=lambda first: crops(pictures, config.data, seed=config.seed, first=first),
-        sample=sample if cases else None,
+        sample=show and show.sample,
     )
     _tell_unreadable(pictures)
     if trained.stopped:
         return trained
-    if cases:
-        _compare(filler(trained.state), cases, folder, features)
-    print(f"the run is in {folder}; fill a hole with it:")
-    print(f"    {_command('-m', 'jaxinpaint', 'inpaint', folder)} PHOTO --hole MASK -o FILLED")
+    if show:
+        show.compare(trained.state, folder)
+        if features:
+            print(f"the network was trained on features of {features}")
+    if recipe.translate is None:
+        print(f"the run is in {folder}; fill a hole with it:")
+        print(f"    {_command('-m', 'jaxinpaint', 'inpaint', folder)} PHOTO --hole MASK -o FILLED")
+    else:
+        print(f"the run is in {folder}; make pictures with it:")
+        print(f"    {_command('-m', 'jaxinpaint', 'translate', folder)} INPUT -o MADE")
     return trained
 
 
@@ -175,11 +168,8 @@ def _resumed(folder: Path, arguments: Sequence[str]) -> Order:
     """
     earlier = load_config(folder)
     config = _found_from_anywhere(_overridden(earlier, arguments))
-    places = {"path": config.data.path, "held_out": config.data.held_out}
-    same_data = dataclasses.replace(earlier.data, **places)
-    same_recipe = dataclasses.replace(
-        earlier.recipe, gradient_norms=config.recipe.gradient_norms
-    )  # only told
+    same_data = dataclasses.replace(earlier.data, **_places(config.data))
+    same_recipe = _told_alike(earlier.recipe, config.recipe)
     allowed = dataclasses.replace(earlier, recipe=same_recipe, data=same_data, loop=config.loop)
     if config != allowed:
         raise ValueError(
@@ -190,10 +180,22 @@ def _resumed(folder: Path, arguments: Sequence[str]) -> Order:
     return Order(config, folder, resumes=True)
 
 
+def _told_alike(earlier: RecipeConfig, config: RecipeConfig) -> RecipeConfig:
+    """The earlier recipe, telling what the other tells."""
+    if isinstance(earlier, PartialConvConfig) and isinstance(config, PartialConvConfig):
+        return dataclasses.replace(earlier, gradient_norms=config.gradient_norms)
+    return earlier
+
+
+def _places(data: DataConfig) -> dict[str, Path | None]:
+    """Where the pictures lie, by the config's names."""
+    names = ("path", "pairs", "held_out", "held_out_pairs")
+    return {name: getattr(data, name) for name in names}
+
+
 def _found_from_anywhere(config: RunConfig) -> RunConfig:
     """The config with absolute paths, so that the run goes on from another folder too."""
-    places = {"path": config.data.path, "held_out": config.data.held_out}
-    absolute = {name: path and path.absolute() for name, path in places.items()}
+    absolute = {name: path and path.absolute() for name, path in _places(config.data).items()}
     return dataclasses.replace(config, data=dataclasses.replace(config.data, **absolute))
 
 
@@ -222,13 +224,29 @@ def _new_folder(preset: str) -> Path:
     return folder
 
 
-def _check_size(size: int, multiple: int) -> None:
-    if size % multiple:
-        below = size // multiple * multiple
-        fitting = f"{below} or {below + multiple}" if below else str(multiple)
+def _check_size(size: int, takes: Multiple | Window) -> None:
+    match takes:
+        case Multiple(of=n) if size % n:
+            below = size // n * n
+            fitting = f"{below} or {below + n}" if below else str(n)
+            raise ValueError(
+                f"--data.size {size} does not suit this network, which halves pictures until "
+                f"{n} pixels are one: take {fitting}"
+            )
+        case Window(side=side) if size != side:
+            raise ValueError(
+                f"--data.size {size} does not suit this network, which is made for {side}: take "
+                f"--data.size {side}, or make it for yours with --recipe.size {size}"
+            )
+
+
+def _check_pairs(recipe: Recipe, data: DataConfig) -> None:
+    if recipe.translate is None and data.pairs:
+        raise ValueError("--data.pairs is for recipes that make pictures from others: pan-pairs")
+    if recipe.translate is not None and not data.pairs:
         raise ValueError(
-            f"--data.size {size} does not suit this network, which halves pictures until "
-            f"{multiple} pixels are one: take {fitting}"
+            "this recipe makes pictures from others: --data.path needs the pictures to be made, "
+            "--data.pairs what they are made from"
         )
 
 
@@ -247,48 +265,10 @@ def _check_step(recipe: Recipe, data: DataConfig) -> None:
 
     def first_step(key: jax.Array) -> TrainState:
         image = jnp.zeros((data.batch_size, *size, 3), jnp.uint8)
-        return recipe.step(recipe.init(key, size), Batch(image, jnp.arange(data.batch_size)))[0]
+        batch = Batch(image, jnp.arange(data.batch_size), image if data.pairs else None)
+        return recipe.step_at(0)(recipe.init(key, size), batch)[0]
 
     jax.eval_shape(first_step, jax.random.key(0))
-
-
-def _sample(fill: inpainter.Inpainter, cases: Sequence[held_out.Case]) -> np.ndarray:
-    """Rows of input, raw output, composite and truth."""
-    rows = []
-    for truth, hole in cases:
-        filled = fill.fill(truth, hole)
-        rows.append([holed(truth, hole), filled.output, filled.composite, truth])
-    return grid(rows, ["input", "output", "composite", "truth"])
-
-
-def _compare(
-    fill: inpainter.Inpainter, cases: Sequence[held_out.Case], folder: Path, features: str | None
-) -> None:
-    """Prints the network's PSNR beside what anybody can do, and draws them side by side."""
-    fills: dict[str, held_out.Fill] = {"mean colour": baselines.mean_colour}
-    try:
-        import cv2  # noqa: F401  (only asks whether it is there)
-    except ModuleNotFoundError:
-        print("no OpenCV, so no Telea: pip install 'jaxinpaint[baselines]'")
-    else:
-        fills["Telea"] = baselines.telea
-    fills["network"] = fill
-    scores = held_out.psnr_in_holes(fills, cases)
-    print(
-        f"\nPSNR inside the hole, mean of {len(cases)} holes in held-out pictures "
-        f"(short side {min(cases[0].hole.shape)}):"
-    )
-    for name, score in scores.items():
-        print(f"    {name:12s} {score:5.2f} dB")
-    if features:
-        print(f"the network was trained on features of {features}")
-    rows = [
-        [holed(truth, hole), *(method(truth, hole) for method in fills.values()), truth]
-        for truth, hole in cases[:SHOWN]
-    ]
-    path = folder / "held_out.png"
-    Image.fromarray(grid(rows, ["input", *fills, "truth"])).save(path)
-    print(f"the pictures: {path}")
 
 
 def _tell_unreadable(pictures: Pictures) -> None:

@@ -5,44 +5,53 @@ from collections.abc import Iterator
 import grain
 import jax
 import numpy as np
-from jaxtyping import UInt8
-from PIL import Image
 
 from jaxinpaint.array_typing import RGB
-from jaxinpaint.data.sources import DataConfig, Pictures
-
-Crops = UInt8[np.ndarray, "N H W 3"]
+from jaxinpaint.data.pictures import scaled
+from jaxinpaint.data.sources import DataConfig, Pair, Pictures
+from jaxinpaint.recipes.base import Crops
 
 
 class RandomCrop(grain.transforms.RandomMap):
-    """A square at a random place of a picture, with the config's random changes."""
+    """A square at a random place of a picture, with the config's random changes.
+
+    Both pictures of a pair are cut, scaled and mirrored alike.
+    """
 
     def __init__(self, config: DataConfig) -> None:
         self.config = config
 
     def random_map(  # pyright: ignore[reportIncompatibleMethodOverride] Grain declares None
-        self, element: RGB, rng: np.random.Generator
-    ) -> RGB:
-        """The crop of a picture."""
+        self, element: RGB | Pair, rng: np.random.Generator
+    ) -> tuple[RGB, ...]:
+        """The crop of a picture, or those of a pair."""
         size = self.config.size
-        picture = element if min(element.shape[:2]) >= size else scaled(element, size)
-        height, width = picture.shape[:2]
+        originals = element if isinstance(element, tuple) else (element,)
+        # Only what is smaller than a crop changes here.
+        pictures = [scaled(picture, max(size, min(picture.shape[:2]))) for picture in originals]
+        height, width = pictures[0].shape[:2]
         # All is drawn in any case, so that one choice does not move the crops of another.
         any_side = rng.integers(size, min(height, width) + 1)
         side = any_side if self.config.random_scale else size
         top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
         mirrored, inverted = rng.random(2) < 0.5
         channels = rng.permutation(3)
-        crop = scaled(picture[top : top + side, left : left + side], size)
-        if self.config.flip and mirrored:
-            crop = crop[:, ::-1]
-        if self.config.random_colours:
-            crop = crop[..., channels]
-            crop = 255 - crop if inverted else crop
-        return np.ascontiguousarray(crop)
+
+        def cut(picture: RGB) -> RGB:
+            crop = scaled(picture[top : top + side, left : left + side], size)
+            if self.config.flip and mirrored:
+                crop = crop[:, ::-1]
+            if self.config.random_colours:
+                crop = crop[..., channels]
+                crop = 255 - crop if inverted else crop
+            return np.ascontiguousarray(crop)
+
+        return tuple(cut(picture) for picture in pictures)
 
 
-def crops(pictures: Pictures, config: DataConfig, *, seed: int, first: int = 0) -> Iterator[Crops]:
+def crops(
+    pictures: Pictures[RGB | Pair], config: DataConfig, *, seed: int, first: int = 0
+) -> Iterator[Crops]:
     """Endless batches of crops, from batch number ``first`` on: this process's part of each.
 
     Pictures are shuffled anew every epoch and cut at random places; both depend on the seed and on
@@ -50,7 +59,7 @@ def crops(pictures: Pictures, config: DataConfig, *, seed: int, first: int = 0) 
     that goes on at step ``first`` sees what it would have seen.
 
     Args:
-        pictures: where they come from.
+        pictures: where they come from; pairs give crops with sources.
         config: how they are cut; its batch size is of the whole batch, over all processes.
         seed: of the run.
         first: the number of the first batch.
@@ -72,18 +81,9 @@ def crops(pictures: Pictures, config: DataConfig, *, seed: int, first: int = 0) 
     )
     # Sliced last: before the shuffle, the pictures of an epoch would depend on the process count.
     mine = dataset[jax.process_index() :: processes]
-    batches = mine.batch(config.batch_size // processes, drop_remainder=True)
+    stacks = mine.batch(config.batch_size // processes, drop_remainder=True)
+    batches = stacks.map(lambda stacked: Crops(*stacked))
     options = grain.ReadOptions(num_threads=2, prefetch_buffer_size=4)
     iterator = iter(batches.to_iter_dataset(options))
     iterator.set_state({"next_index": first})
     return iterator
-
-
-def scaled(picture: RGB, short_side: int) -> RGB:
-    """The whole picture with its shorter side at a length: bicubic, antialiased when it shrinks."""
-    height, width = picture.shape[:2]
-    if min(height, width) == short_side:
-        return picture
-    scale = short_side / min(height, width)
-    target = (max(short_side, round(width * scale)), max(short_side, round(height * scale)))
-    return np.asarray(Image.fromarray(picture).resize(target, Image.Resampling.BICUBIC))

@@ -1,6 +1,7 @@
-"""Picture files: whatever the format, RGB bytes come out; and files of holes."""
+"""Picture files: whatever the format, RGB bytes come out; files of holes; and which go together."""
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ MALFORMED_EXIF = (struct.error, TypeError, AttributeError, ValueError)
 
 
 class UnreadablePicture(ValueError):
-    """A file that is no picture, or a broken one."""
+    """A file that is no picture, a broken one, or one that does not fit another."""
 
 
 def open_upright(path: Path) -> Image.Image:
@@ -114,3 +115,39 @@ def list_pictures(folder: Path) -> list[Path]:
     if not paths:
         raise ValueError(f"no pictures in {folder} (looked for {', '.join(sorted(SUFFIXES))})")
     return paths
+
+
+def partners(pictures: Sequence[Path], folder: Path, others: Path, *, noun: str) -> list[Path]:
+    """The file that goes with each picture: same place and stem in another folder, any suffix.
+
+    Args:
+        pictures: files in ``folder`` or the folders in it.
+        folder: what their places are told from.
+        others: the folder of their partners.
+        noun: what messages call a partner, such as "mask".
+
+    Raises:
+        ValueError: if pictures have no partner, or two partners have one place and stem.
+    """
+    by_stem: dict[Path, Path] = {}
+    for path in list_pictures(others):
+        stem = path.relative_to(others).with_suffix("")
+        if stem in by_stem:
+            raise ValueError(f"two {noun}s of one name: {by_stem[stem]} and {path}")
+        by_stem[stem] = path
+    stems = [path.relative_to(folder).with_suffix("") for path in pictures]
+    missing = [str(path) for path, stem in zip(pictures, stems, strict=True) if stem not in by_stem]
+    if missing:
+        listed = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
+        raise ValueError(f"{others} has no {noun} for {len(missing)} pictures: {listed}")
+    return [by_stem[stem] for stem in stems]
+
+
+def scaled(picture: RGB, short_side: int) -> RGB:
+    """The whole picture with its shorter side at a length: bicubic, antialiased when it shrinks."""
+    height, width = picture.shape[:2]
+    if min(height, width) == short_side:
+        return picture
+    scale = short_side / min(height, width)
+    target = (max(short_side, round(width * scale)), max(short_side, round(height * scale)))
+    return np.asarray(Image.fromarray(picture).resize(target, Image.Resampling.BICUBIC))

@@ -1,4 +1,4 @@
-"""Picture files with some of their pixels replaced, and all else as it was."""
+"""Picture files out: with some pixels of another replaced and all else as it was; and new ones."""
 
 from pathlib import Path
 from typing import Any
@@ -49,20 +49,21 @@ def write_filled(
     check_writable(target)
     image = open_upright(source)
     pasted = _paste(image, filled, hole)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays last: Pillow takes the format from it.
-    partial = target.with_name(f".{target.stem}.partial{target.suffix}")
-    try:
-        if problem := _problem_saving(
-            pasted, partial, _options(source, image, pasted.mode, target)
-        ):
-            raise ValueError(
-                f"{target}: this format does not hold this {pasted.mode} picture as it is "
-                f"({problem}); take .png or .tif"
-            )
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    _save(pasted, target, _options(source, image, pasted.mode, target))
+
+
+def write_new(picture: RGB, target: Path) -> None:
+    """Writes a picture that comes from no file: its pixels, and nothing else.
+
+    The format is that of the target's suffix; one that would change any pixel is refused, but for
+    JPEG. The file appears whole or not at all.
+
+    Raises:
+        ValueError: if the target's suffix is no picture format that Pillow writes, or one that
+            can't hold this picture.
+    """
+    check_writable(target)
+    _save(Image.fromarray(picture), target, _settings(target))
 
 
 def check_writable(target: Path) -> None:
@@ -78,6 +79,22 @@ def _format(target: Path) -> str | None:
 
 def _is_jpeg(target: Path) -> bool:
     return _format(target) == "JPEG"
+
+
+def _save(picture: Image.Image, target: Path, options: dict[str, Any]) -> None:
+    """Saves a picture, whole or not at all, into a folder that is made if need be."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays last: Pillow takes the format from it.
+    partial = target.with_name(f".{target.stem}.partial{target.suffix}")
+    try:
+        if problem := _problem_saving(picture, partial, options):
+            raise ValueError(
+                f"{target}: this format does not hold this {picture.mode} picture as it is "
+                f"({problem}); take .png or .tif"
+            )
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _problem_saving(picture: Image.Image, path: Path, options: dict[str, Any]) -> str | None:
@@ -142,15 +159,22 @@ def _options(source: Path, image: Image.Image, mode: str, target: Path) -> dict[
         if "TIFF" in (original.format, _format(target)):
             options.pop("exif", None)
             options |= _descriptive(original.getexif())
-        if _is_jpeg(target):
-            if isinstance(original, JpegImagePlugin.JpegImageFile) and original.mode == mode:
-                options["qtables"] = original.quantization
-                options["subsampling"] = JpegImagePlugin.get_sampling(original)
-            else:
-                options |= {"quality": 95, "subsampling": 0}
-    if _format(target) == "WEBP":
-        options |= {"lossless": True, "exact": True}  # exact: also where alpha is 0
-    return options
+        a_jpeg = isinstance(original, JpegImagePlugin.JpegImageFile)
+        if a_jpeg and original.mode == mode and _is_jpeg(target):
+            sampling = JpegImagePlugin.get_sampling(original)
+            return options | {"qtables": original.quantization, "subsampling": sampling}
+    return options | _settings(target)
+
+
+def _settings(target: Path) -> dict[str, Any]:
+    """A format's settings: those that keep all pixels as they are, or nearly so in a JPEG."""
+    match _format(target):
+        case "JPEG":
+            return {"quality": 95, "subsampling": 0}
+        case "WEBP":
+            return {"lossless": True, "exact": True}  # exact: also where alpha is 0
+        case _:
+            return {}
 
 
 def _descriptive(tags: Image.Exif) -> dict[str, bytes]:

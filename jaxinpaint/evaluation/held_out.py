@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxinpaint import masks
 from jaxinpaint.array_typing import RGB, Missing
-from jaxinpaint.evaluation.metrics import psnr
+from jaxinpaint.evaluation import metrics
 
 Fill = Callable[[RGB, Missing], RGB]
 
@@ -35,6 +35,20 @@ def cases(pictures: Sequence[RGB]) -> list[Case]:
     return made
 
 
+def center_cases(pictures: Sequence[RGB], *, margin: int) -> list[Case]:
+    """The middle square of each picture, with a square hole that keeps a margin off its border."""
+    return [_center_case(picture, margin) for picture in pictures]
+
+
+def _center_case(picture: RGB, margin: int) -> Case:
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    hole = np.zeros((side, side), bool)
+    hole[margin : side - margin, margin : side - margin] = True
+    return Case(picture[top : top + side, left : left + side], hole)
+
+
 def psnr_in_holes(fills: Mapping[str, Fill], of: Sequence[Case]) -> dict[str, float]:
     """Mean PSNR inside the hole, in dB, of each method: per picture, then averaged.
 
@@ -46,9 +60,13 @@ def psnr_in_holes(fills: Mapping[str, Fill], of: Sequence[Case]) -> dict[str, fl
     }
 
 
+def psnr(estimate: RGB, truth: RGB, region: Missing | None = None) -> float:
+    """PSNR of a picture in dB, or of a region of it."""
+    pictures = (jnp.asarray(picture[None] / np.float32(255)) for picture in (estimate, truth))
+    weight = None if region is None else jnp.asarray(region[None, ..., None], jnp.float32)
+    return float(metrics.psnr(*pictures, region=weight)[0])
+
+
 def _psnr_in_hole(fill: Fill, case: Case) -> float:
-    region = case.hole[..., None]
-    filled = fill(case.truth * ~region, case.hole)
-    arrays = (jnp.asarray(array[None], jnp.float32) for array in (filled, case.truth, region))
-    estimate, truth, weight = arrays
-    return float(psnr(estimate / 255, truth / 255, region=weight)[0])
+    filled = fill(case.truth * ~case.hole[..., None], case.hole)
+    return psnr(filled, case.truth, case.hole)

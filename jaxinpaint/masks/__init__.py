@@ -13,11 +13,12 @@ from jaxtyping import Array, Float, Int
 from jaxinpaint.array_typing import Hole, RandomKey
 from jaxinpaint.masks.center import center
 from jaxinpaint.masks.irregular import irregular
+from jaxinpaint.masks.random_region import random_region
 
 Sampler = Callable[[RandomKey, tuple[int, int]], Float[Array, "H W 1"]]
-SamplerName = Literal["irregular", "center"]
+SamplerName = Literal["irregular", "center", "random-region"]
 
-__all__ = ["Sampler", "SamplerName", "center", "holes", "irregular", "sampler"]
+__all__ = ["Sampler", "SamplerName", "center", "holes", "irregular", "random_region", "sampler"]
 
 
 def sampler(name: SamplerName, *, ratio: tuple[float, float], border: bool) -> Sampler:
@@ -27,6 +28,8 @@ def sampler(name: SamplerName, *, ratio: tuple[float, float], border: bool) -> S
             return partial(irregular, ratio=ratio, border=border)
         case "center":
             return center
+        case "random-region":
+            return partial(random_region, ratio=ratio)
 
 
 def holes(

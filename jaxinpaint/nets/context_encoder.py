@@ -1,6 +1,7 @@
-"""The generator of Context Encoders.
+"""The generator of Context Encoders, which PAN has too.
 
-Pathak et al., Context Encoders: Feature Learning by Inpainting, CVPR 2016.
+Pathak et al., Context Encoders: Feature Learning by Inpainting, CVPR 2016; Wang et al.,
+Perceptual Adversarial Networks for Image-to-Image Transformation, TIP 2018.
 """
 
 import flax.linen as nn
@@ -28,11 +29,12 @@ def context_encoder(
     output_size: int = 64,
     width: int = 64,
     bottleneck: int = 4000,
+    encoder_kernel: int = 4,
     axis_name: str | None = None,
 ) -> Network:
     """An encoder to a single position of many channels, and a decoder to the picture or its centre.
 
-    Encoder: 4×4 convolutions of stride 2 down to 4×4 (at 128² 64 64 128 256 512 channels; leaky
+    Encoder: convolutions of stride 2 down to 4×4 (at 128² 64 64 128 256 512 channels; leaky
     ReLU 0.2, batch norm from the second), then one of 4×4 to ``bottleneck`` channels. Decoder: 4×4
     to 512 channels, then transposed convolutions of 4×4 and stride 2 (256 128 64 …, 3), batch norm
     and ReLU, tanh last. No biases.
@@ -43,6 +45,7 @@ def context_encoder(
             centre.
         width: channels of the first layer.
         bottleneck: channels of the narrowest.
+        encoder_kernel: side of the kernels that halve the picture: 4 in Context Encoders, 3 in PAN.
         axis_name: the mapped axis over which batch statistics are averaged, under `pmap`.
 
     Returns:
@@ -54,7 +57,7 @@ def context_encoder(
             another size.
     """
     check_power_of_two(size=size, output_size=output_size)
-    return network(_ContextEncoder(size, output_size, width, bottleneck, axis_name))
+    return network(_ContextEncoder(size, output_size, width, bottleneck, encoder_kernel, axis_name))
 
 
 class _ContextEncoder(nn.Module):
@@ -62,6 +65,7 @@ class _ContextEncoder(nn.Module):
     output_size: int
     width: int
     bottleneck: int
+    encoder_kernel: int
     axis_name: str | None
 
     @nn.compact
@@ -69,7 +73,8 @@ class _ContextEncoder(nn.Module):
         check_square(image, self.size)
         x = image
         for i, channels in enumerate(halving_channels(self.size, self.width), start=1):
-            x = conv(x, self._kernel(f"enc_{i}", x, channels), strides=2, padding=1)
+            kernel = self._kernel(f"enc_{i}", x, channels, self.encoder_kernel)
+            x = conv(x, kernel, strides=2, padding=1)
             x = leaky_relu(x if i == 1 else self._normed(f"enc_{i}", x, train))
         x = conv(x, self._kernel("bottleneck", x, self.bottleneck))
         x = leaky_relu(self._normed("bottleneck", x, train))
@@ -84,8 +89,8 @@ class _ContextEncoder(nn.Module):
             x = nn.relu(self._normed(f"dec_{i}", x, train))
         return jnp.tanh(transposed_conv(x, self._kernel(f"dec_{len(channels) + 1}", x, last)))
 
-    def _kernel(self, name: str, x: Array, outputs: int) -> Array:
-        return self.param(f"{name}_kernel", dcgan_normal, (4, 4, x.shape[-1], outputs))
+    def _kernel(self, name: str, x: Array, outputs: int, side: int = 4) -> Array:
+        return self.param(f"{name}_kernel", dcgan_normal, (side, side, x.shape[-1], outputs))
 
     def _normed(self, name: str, x: Array, train: bool) -> Array:
         return BatchNorm(self.axis_name, dcgan_scale, name=f"{name}_norm")(x, train=train)

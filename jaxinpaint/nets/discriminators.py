@@ -1,9 +1,10 @@
 """Discriminators: pictures to logits."""
 
 import flax.linen as nn
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxinpaint.array_typing import Image
+from jaxinpaint.array_typing import Image, Taps
 from jaxinpaint.nets.layers import (
     BatchNorm,
     check_power_of_two,
@@ -61,3 +62,64 @@ class _DCGANDiscriminator(nn.Module):
 
     def _kernel(self, name: str, x: Array, outputs: int) -> Array:
         return self.param(name, dcgan_normal, (4, 4, x.shape[-1], outputs))
+
+
+# The hidden layers of PAN's discriminator that its perceptual loss compares.
+PAN_TAPS: tuple[str, ...] = ("conv_1", "conv_4", "conv_6", "conv_8")
+
+
+def pan_discriminator(
+    *, width: int = 64, center: bool = False, axis_name: str | None = None
+) -> Network:
+    """PAN's discriminator, which shows four of its hidden layers.
+
+    Nine 3×3 convolutions: 64 channels (tanh, no norm; tap), 128 at half the resolution, 128, 256 at
+    half of that (tap), 256, 512 at half (tap), 512, 512 at half (tap), and 8; from the second on
+    batch norm and leaky ReLU 0.2. Then one logit of all that is left. Taps are taken after the
+    activation. The first kernel starts from N(0, 0.5), all others from N(0, 0.02).
+
+    Source: Wang et al., Perceptual Adversarial Networks for Image-to-Image Transformation, TIP
+        2018.
+
+    Args:
+        width: channels of the first layer.
+        center: the variant for the 64² centres of pictures: the first convolution has no padding,
+            and the last keeps the resolution. The one for 256² halves it.
+        axis_name: the mapped axis over which batch statistics are averaged, under `pmap`.
+
+    Returns:
+        a network of ``image [N, H, W, 3] -> (logits [N], taps)``, taps by the names `PAN_TAPS`, for
+        pictures of the size that it was initialised with.
+    """
+    return network(_PANDiscriminator(width, center, axis_name))
+
+
+class _PANDiscriminator(nn.Module):
+    width: int
+    center: bool
+    axis_name: str | None
+
+    @nn.compact
+    def __call__(self, image: Image, *, train: bool) -> tuple[Float[Array, " N"], Taps]:
+        multiples = (1, 2, 2, 4, 4, 8, 8, 8)
+        channels = [*(self.width * multiple for multiple in multiples), 8]
+        x, layers = image, {}
+        for i, outputs in enumerate(channels, start=1):
+            halves = i % 2 == 0 or (i == 9 and not self.center)
+            unpadded = i == 1 and self.center
+            kernel = self._kernel(f"conv_{i}", x, outputs, 0.5 if i == 1 else 0.02)
+            x = conv(x, kernel, strides=2 if halves else 1, padding=0 if unpadded else 1)
+            if i == 1:
+                x = jnp.tanh(x + self.param("conv_1_bias", nn.initializers.zeros, (outputs,)))
+            else:
+                norm = BatchNorm(self.axis_name, dcgan_scale, name=f"norm_{i}")
+                x = leaky_relu(norm(x, train=train))
+            layers[f"conv_{i}"] = x
+        flat = x.reshape(x.shape[0], -1)
+        logits = flat @ self.param("logit_kernel", dcgan_normal, (flat.shape[1], 1)).astype(x.dtype)
+        logits += self.param("logit_bias", nn.initializers.zeros, (1,))
+        return logits[:, 0], {name: layers[name] for name in PAN_TAPS}
+
+    def _kernel(self, name: str, x: Array, outputs: int, deviation: float) -> Array:
+        init = nn.initializers.normal(deviation)
+        return self.param(f"{name}_kernel", init, (3, 3, x.shape[-1], outputs))

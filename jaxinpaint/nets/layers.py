@@ -113,6 +113,15 @@ def check_square(image: Image, size: int) -> None:
         raise ValueError(f"this network takes pictures of {size}x{size}, not {height}x{width}")
 
 
+def check_multiple(image: Image, multiple: int) -> None:
+    """Raises ValueError if pictures have not the sides that a network halves to whole pixels."""
+    height, width = image.shape[1:3]
+    if height % multiple or width % multiple:
+        raise ValueError(
+            f"this network takes sides that are multiples of {multiple}, not {height}x{width}"
+        )
+
+
 def check_power_of_two(**sizes: int) -> None:
     """Raises ValueError for a size, told by its name, that is no power of two from 32 on."""
     for name, size in sizes.items():

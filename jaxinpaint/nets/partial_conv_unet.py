@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxinpaint.array_typing import Image, Valid
-from jaxinpaint.nets.layers import BatchNorm, he_normal, leaky_relu
+from jaxinpaint.nets.layers import BatchNorm, check_multiple, he_normal, leaky_relu
 from jaxinpaint.nets.network import Network, network
 from jaxinpaint.ops.partial_conv import conv, coverage, masked, partial_conv, renormalise
 from jaxinpaint.ops.resampling import upsample, upsample_conv
@@ -78,7 +78,7 @@ class _PartialConvUNet(nn.Module):
         train: bool,
         freeze_encoder: bool | Bool[Array, ""] = False,
     ) -> Image:
-        _check_size(image.shape[1:3], self.layer_size)
+        check_multiple(image, 2**self.layer_size)
         levels = range(1, self.layer_size + 1)
         channels = [3] + [round(64 * 2 ** min(i, 3) * self.width) for i in range(self.layer_size)]
 
@@ -192,12 +192,3 @@ def _see_upsampled_and_skip(
     channels = [x.shape[-1], skip.shape[-1]]
     seen = coverage([upsample(x_valid), skip_valid], channels, (3, 3), padding=1)
     return raw, seen
-
-
-def _check_size(size: tuple[int, ...], layer_size: int) -> None:
-    multiple = 2**layer_size
-    if any(side % multiple for side in size):
-        raise ValueError(
-            f"a partial-convolution U-Net of {layer_size} levels takes sides that are multiples "
-            f"of {multiple}, not {size[0]}x{size[1]}"
-        )

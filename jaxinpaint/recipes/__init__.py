@@ -4,11 +4,24 @@ from typing import Literal
 
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.recipes.base import Recipe
+from jaxinpaint.recipes.context_encoder import ContextEncoderConfig, context_encoder
+from jaxinpaint.recipes.pan import PANConfig, pan
 from jaxinpaint.recipes.partial_conv import PartialConvConfig, partial_conv, perceptual_weights
 
-RecipeConfig = PartialConvConfig
+RecipeConfig = PartialConvConfig | ContextEncoderConfig | PANConfig
 
-__all__ = ["PartialConvConfig", "Recipe", "RecipeConfig", "make", "partial_conv", "vgg16_weights"]
+__all__ = [
+    "ContextEncoderConfig",
+    "PANConfig",
+    "PartialConvConfig",
+    "Recipe",
+    "RecipeConfig",
+    "context_encoder",
+    "make",
+    "pan",
+    "partial_conv",
+    "vgg16_weights",
+]
 
 
 def make(
@@ -24,8 +37,14 @@ def make(
     match config:
         case PartialConvConfig():
             return partial_conv(config, vgg16=vgg16, axis_name=axis_name)
+        case ContextEncoderConfig():
+            return context_encoder(config, axis_name=axis_name)
+        case PANConfig():
+            return pan(config, axis_name=axis_name)
 
 
 def vgg16_weights(config: RecipeConfig) -> Literal["imagenet", "random"] | None:
     """Which weights of VGG-16 the losses look through; None if they look through none."""
-    return config.features if perceptual_weights(config) else None
+    if isinstance(config, PartialConvConfig) and perceptual_weights(config):
+        return config.features
+    return None

@@ -1,14 +1,16 @@
 """What a recipe is, and what it is made of: plain tuples and dataclasses."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jaxtyping import Array, Int
+from jaxtyping import Array, Int, UInt8
+from numpy import ndarray
 
 from jaxinpaint.array_typing import (
     Bytes,
@@ -41,24 +43,44 @@ class TrainState:
         step: how many steps have been made, an int32 scalar.
         key: the run's random key; a step draws from ``fold_in(key, step)``.
         players: the networks by name; the one that fills holes is ``generator``.
+        averages: running averages of players' variables, by player, where they are kept.
     """
 
     step: Leaf
     key: Leaf
     players: dict[str, Player]
+    averages: dict[str, Variables] = field(default_factory=dict)
+
+    @property
+    def generator(self) -> Variables:
+        """The variables that fill holes: the generator's average, if one is kept."""
+        return self.averages.get("generator", self.players["generator"].variables)
+
+
+class Crops(NamedTuple):
+    """Training pictures on the host, as bytes.
+
+    Attributes:
+        image: what a network is to make.
+        source: what it is to make that from, of the same size, where pictures come in pairs.
+    """
+
+    image: UInt8[ndarray, "N H W 3"]
+    source: UInt8[ndarray, "N H W 3"] | None = None
 
 
 class Batch(NamedTuple):
-    """Training pictures: what crosses from host to device.
+    """Training pictures on the devices, as bytes.
 
     Attributes:
-        image: as bytes.
+        image, source: as in `Crops`.
         position: the place of each example in the whole batch. What is drawn for an example depends
             on the step and this number, never on how the batch is spread over devices.
     """
 
     image: Bytes
     position: Int[Array, " N"]
+    source: Bytes | None = None
 
 
 class Mean(NamedTuple):
@@ -83,23 +105,44 @@ class Inpainted(NamedTuple):
     composite: Image
 
 
+Step: TypeAlias = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
+
+
+class Multiple(NamedTuple):
+    """Pictures of any size whose sides are multiples of a number; holes may be anywhere in them."""
+
+    of: int
+
+
+class Window(NamedTuple):
+    """Square pictures of one size, with their holes at least a margin off the border."""
+
+    side: int
+    margin: int = 0
+
+
 class Recipe(NamedTuple):
-    """A way to train one kind of inpainting system, as pure functions.
+    """A way to train one kind of system, as pure functions.
 
     Attributes:
         init: ``(key, (height, width)) -> state`` before the first step, for such pictures.
-        step: ``(state, batch) -> (state, metrics)``: draws holes, runs all forward passes, losses,
-            gradients and updates of every player. The metrics hold ``loss``, and every player's
-            ``NAME_gradient_norm`` and ``NAME_update_norm``: a loss is of the weights before the
-            update, so the norms are what tells a broken update.
+        step_at: ``number -> step``, what makes the step of a number, ``(state, batch) -> (state,
+            metrics)``: draws holes, runs all forward passes, losses, gradients and updates of the
+            players whose turn it is. It is one and the same function for all steps of a kind, so
+            that each kind is compiled once. The metrics hold ``loss`` of the generator, and the
+            players' ``NAME_gradient_norm`` and ``NAME_update_norm``: a loss is of the weights
+            before the update, so the norms are what tells a broken update.
+        takes: what pictures the generator can be given.
         inpaint: ``(generator's variables, image, hole) -> Inpainted``, in [0, 1].
-        size_multiple: the sides of a picture given to ``inpaint`` must be multiples of it.
+        translate: ``(generator's variables, image) -> image``, in [0, 1], of a recipe that makes
+            pictures from others. Such a one has no ``inpaint``.
     """
 
     init: Callable[[RandomKey, tuple[int, int]], TrainState]
-    step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
-    inpaint: Callable[[Variables, Image, Hole], Inpainted]
-    size_multiple: int
+    step_at: Callable[[int], Step]
+    takes: Multiple | Window
+    inpaint: Callable[[Variables, Image, Hole], Inpainted] | None = None
+    translate: Callable[[Variables, Image], Image] | None = None
 
 
 def weighted_sum(
@@ -171,6 +214,51 @@ def stepped(
         f"{name}_update_norm": Mean(optax.tree.norm(updates), one),
     }
     return Player({**variables, "params": params}, opt_state), metrics
+
+
+def with_average(recipe: Recipe, decay: float) -> Recipe:
+    """The recipe that also keeps a running average of the generator's variables.
+
+    ::
+
+        average ← d · average + (1 - d) · variables,  d = min(decay, (1 + t) / (10 + t))
+
+    after step t, so that the first steps are soon forgotten. Nothing else changes.
+
+    Args:
+        recipe: any.
+        decay: in (0, 1).
+
+    Raises:
+        ValueError: for another decay.
+    """
+    if not 0 < decay < 1:
+        raise ValueError(f"the decay of a running average is {decay}; it must be in (0, 1)")
+
+    def init(key: RandomKey, size: tuple[int, int]) -> TrainState:
+        state = recipe.init(key, size)
+        # Copied: a step takes its state's arrays away, and can't take one twice.
+        average = jax.tree.map(jnp.copy, state.players["generator"].variables)
+        return replace(state, averages={"generator": average})
+
+    @cache  # one function for each: each is compiled once
+    def averaging(step: Step) -> Step:
+        def averaged(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+            moved, metrics = step(state, batch)
+            d = jnp.minimum(decay, (1 + state.step) / (10 + state.step))
+            average = jax.tree.map(
+                lambda old, new: d * old + (1 - d) * new,
+                state.averages["generator"],
+                moved.players["generator"].variables,
+            )
+            return replace(moved, averages={"generator": average}), metrics
+
+        return averaged
+
+    def step_at(number: int) -> Step:
+        return averaging(recipe.step_at(number))
+
+    return recipe._replace(init=init, step_at=step_at)
 
 
 def averaged_over(axis_name: str | None, tree: Tree) -> Tree:

@@ -10,7 +10,7 @@ fetches. The published scores are not yet reproduced.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -28,6 +28,7 @@ from jaxinpaint.recipes.base import (
     Batch,
     Inpainted,
     Metrics,
+    Multiple,
     Player,
     Recipe,
     TrainState,
@@ -160,7 +161,8 @@ def partial_conv(
             metrics |= gradient_norms(terms, output, weights)
         grads, metrics = averaged_over(axis_name, (grads, metrics))
         player, norms = stepped("generator", player, variables, grads, optimiser)
-        return TrainState(state.step + 1, state.key, {"generator": player}), metrics | norms
+        moved = replace(state, step=state.step + 1, players={"generator": player})
+        return moved, metrics | norms
 
     def inpaint(variables: Variables, image: Image, hole: Hole) -> Inpainted:
         known = composite(jnp.zeros_like(image), image, hole)
@@ -168,7 +170,7 @@ def partial_conv(
         output = jnp.clip(output, 0, 1)
         return Inpainted(output, composite(output, image, hole))
 
-    return Recipe(init, step, inpaint, size_multiple=2**config.layer_size)
+    return Recipe(init, lambda number: step, Multiple(2**config.layer_size), inpaint)
 
 
 def perceptual_weights(config: PartialConvConfig) -> dict[str, float]:

@@ -15,12 +15,15 @@ from jaxinpaint.recipes.base import Player, TrainState
 
 log = logging.getLogger(__name__)
 
+AVERAGE = "_average"  # of a player, by its name
+
 
 class Checkpoints:
     """The checkpoints of a run folder.
 
-    Each has two parts: ``model``, the players' variables by name, which is all that inference
-    reads; and ``training``, the rest of the state. The place in the data is the step.
+    Each has two parts: ``model``, the players' variables by name and their averages where there are
+    any, which is all that inference reads; and ``training``, the rest of the state. The place in
+    the data is the step.
     """
 
     def __init__(self, folder: Path, manager: ocp.CheckpointManager) -> None:
@@ -59,15 +62,19 @@ class Checkpoints:
             return _joined(found["model"], found["training"])
         return None
 
-    def restore_variables(self, abstract: dict[str, Variables]) -> tuple[dict[str, Variables], int]:
-        """The newest variables of the players that can be read, and their step.
+    def restore_generator(self, abstract: TrainState) -> tuple[Variables, int]:
+        """The newest variables that fill holes and can be read, and their step.
+
+        Args:
+            abstract: as for `restore_latest`.
 
         Raises:
             ValueError: if there is no checkpoint that can be read.
         """
-        parts = ocp.args.Composite(model=ocp.args.StandardRestore(abstract))
+        model, training = _split(abstract)
+        parts = ocp.args.Composite(model=ocp.args.StandardRestore(model))
         for step, found in self._readable(parts):
-            return found["model"], step
+            return _joined(found["model"], training).generator, step
         raise ValueError(f"no checkpoint in {self._folder}; the run has not saved one yet")
 
     def _set_aside(self, steps: list[int]) -> None:
@@ -118,15 +125,17 @@ def open_checkpoints(folder: Path, *, keep: int | None = None) -> Iterator[Check
 
 def _split(state: TrainState) -> tuple[dict[str, Variables], dict[str, Any]]:
     model = {name: player.variables for name, player in state.players.items()}
+    model |= {f"{name}{AVERAGE}": variables for name, variables in state.averages.items()}
     optimisers = {name: player.opt_state for name, player in state.players.items()}
     return model, {"step": state.step, "key": state.key, "optimisers": optimisers}
 
 
 def _joined(model: dict[str, Variables], training: dict[str, Any]) -> TrainState:
     players = {
-        name: Player(variables, training["optimisers"][name]) for name, variables in model.items()
+        name: Player(model[name], opt_state) for name, opt_state in training["optimisers"].items()
     }
-    return TrainState(training["step"], training["key"], players)
+    averages = {name: model[name + AVERAGE] for name in players if name + AVERAGE in model}
+    return TrainState(training["step"], training["key"], players, averages)
 
 
 def abstract_like(tree: Any, sharding: jax.sharding.Sharding) -> Any:

@@ -1,22 +1,21 @@
 """The training loop: batches through a compiled step, reports, checkpoints."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from threading import Event
 from typing import NamedTuple
 
 import jax
-from jaxtyping import UInt8
-from numpy import ndarray
 
 from jaxinpaint.array_typing import RGB
-from jaxinpaint.recipes.base import Batch, Mean, Metrics, Recipe, TrainState
+from jaxinpaint.recipes.base import Batch, Crops, Metrics, Recipe, Step, TrainState
 from jaxinpaint.training.checkpoints import Checkpoints, abstract_like, open_checkpoints
 from jaxinpaint.training.parallel import (
-    StepFunction,
     ahead,
     compile_step,
     place_on_all_devices,
@@ -63,7 +62,7 @@ def train(
     folder: Path,
     size: tuple[int, int],
     seed: int,
-    crops_from: Callable[[int], Iterator[UInt8[ndarray, "N H W 3"]]],
+    crops_from: Callable[[int], Iterator[Crops]],
     sample: Callable[[TrainState], RGB] | None = None,
 ) -> Trained:
     """Trains until the last step, from the newest checkpoint in the folder or from the start.
@@ -92,6 +91,11 @@ def train(
     placement = place_on_all_devices()
     init = jax.jit(recipe.init, static_argnums=1, out_shardings=placement.replicated)
     key = jax.random.key(seed)
+    compiled = cache(partial(compile_step, placement=placement))
+
+    def step_at(number: int) -> Step:
+        return compiled(recipe.step_at(number))
+
     shapes = jax.eval_shape(lambda key: recipe.init(key, size), key)
     with (
         open_checkpoints(folder / "checkpoints", keep=config.keep) as checkpoints,
@@ -103,13 +107,12 @@ def train(
         first = int(state.step)
         batches = ahead(to_devices(crops, placement) for crops in crops_from(first))
         with open_reports(folder, first=first, last=config.steps) as reports:
-            step = compile_step(recipe.step, placement)
-            return _run_steps(state, step, batches, config, stop, checkpoints, reports, sample)
+            return _run_steps(state, step_at, batches, config, stop, checkpoints, reports, sample)
 
 
 def _run_steps(
     state: TrainState,
-    step_function: StepFunction,
+    step_at: Callable[[int], Step],
     batches: Iterator[Batch],
     config: LoopConfig,
     stop: Event,
@@ -123,7 +126,7 @@ def _run_steps(
     while step < config.steps and not stopping:
         with window.waiting():
             batch = next(batches)
-        state, metrics = step_function(state, batch)
+        state, metrics = step_at(step)(state, batch)
         step += 1
         window.add(metrics, batch.image.shape[0])
         reports.advance()
@@ -179,9 +182,9 @@ class _Window:
         steps: list[Metrics] = jax.device_get(self._metrics)
         first = self._step - len(steps) + 1
         for step, metrics in enumerate(steps, first):
-            require_finite(step, {name: float(m.total / m.n) for name, m in metrics.items()})
+            require_finite(step, _means([metrics]))
         seconds = time.perf_counter() - self._started
-        values = {name: _mean([metrics[name] for metrics in steps]) for name in steps[0]}
+        values = _means(steps)
         values |= {
             "examples_per_second": self._examples / seconds,
             "waiting_for_data": self._waited / seconds,
@@ -191,5 +194,13 @@ class _Window:
         return values
 
 
-def _mean(means: Sequence[Mean]) -> float:
-    return float(sum(m.total for m in means) / sum(m.n for m in means))
+def _means(steps: Sequence[Metrics]) -> dict[str, float]:
+    """Means over the steps that tell of them: not every player moves in every step."""
+    told = defaultdict(list)
+    for metrics in steps:
+        for name, mean in metrics.items():
+            told[name].append(mean)
+    return {
+        name: float(sum(m.total for m in means) / sum(m.n for m in means))
+        for name, means in told.items()
+    }

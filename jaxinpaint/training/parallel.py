@@ -1,18 +1,17 @@
 """Devices: batches split over all of them, everything else on each."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import NamedTuple, TypeAlias, TypeVar
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
-from jaxtyping import UInt8
 
-from jaxinpaint.recipes.base import Batch, Metrics, TrainState
+from jaxinpaint.recipes.base import Batch, Crops, Step
 
 T = TypeVar("T")
-StepFunction: TypeAlias = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
 
 
 class Placement(NamedTuple):
@@ -31,7 +30,7 @@ def place_on_all_devices() -> Placement:
     )
 
 
-def compile_step(step: StepFunction, placement: Placement) -> StepFunction:
+def compile_step(step: Step, placement: Placement) -> Step:
     """The step on all devices of the placement. It donates its state: the old one is gone after."""
     return jax.jit(
         step,
@@ -41,7 +40,7 @@ def compile_step(step: StepFunction, placement: Placement) -> StepFunction:
     )
 
 
-def to_devices(crops: UInt8[np.ndarray, "N H W C"], placement: Placement) -> Batch:
+def to_devices(crops: Crops, placement: Placement) -> Batch:
     """This process's part of a batch, on its devices, as a part of the global one.
 
     Args:
@@ -52,16 +51,14 @@ def to_devices(crops: UInt8[np.ndarray, "N H W C"], placement: Placement) -> Bat
         ValueError: if the batch does not divide among the devices.
     """
     processes = jax.process_count()
-    whole = crops.shape[0] * processes
+    whole = crops.image.shape[0] * processes
     if whole % placement.split.mesh.size:
         raise ValueError(
             f"a batch of {whole} does not divide among {placement.split.mesh.size} devices"
         )
     position = np.arange(jax.process_index(), whole, processes, dtype=np.int32)
-    return Batch(
-        jax.make_array_from_process_local_data(placement.split, crops),
-        jax.make_array_from_process_local_data(placement.split, position),
-    )
+    place = partial(jax.make_array_from_process_local_data, placement.split)
+    return Batch(*jax.tree.map(place, (crops.image, position, crops.source)))
 
 
 def ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:

@@ -31,8 +31,10 @@ class Reports:
             lines.write(json.dumps({"step": step, **values}) + "\n")
         for name, value in values.items():
             self._events.add_scalar(name, value, step)
+        # Without a step of the generator since the last report there is no loss of it.
+        loss = f"loss {values['loss']:.4f}, " if "loss" in values else ""
         told = (
-            f"loss {values['loss']:.4f}, {values['examples_per_second']:.1f} examples/s, "
+            f"{loss}{values['examples_per_second']:.1f} examples/s, "
             f"{values['waiting_for_data']:.0%} waiting for data"
         )
         self._bar.set_postfix_str(told, refresh=False)

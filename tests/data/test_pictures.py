@@ -10,8 +10,10 @@ from PIL import Image, ImageCms
 from jaxinpaint.data.pictures import (
     UnreadablePicture,
     list_pictures,
+    partners,
     read_hole,
     read_rgb,
+    scaled,
 )
 
 GREY = np.array([[0, 127, 128], [200, 254, 255]], np.uint8)
@@ -218,3 +220,58 @@ def test_lab_pictures_become_rgb(tmp_path: Path) -> None:
     rgb = read_rgb(saved(picture, tmp_path / "lab.tif"))
     # 3 levels: Lab has 8 bits a channel here.
     np.testing.assert_allclose(rgb, np.full((2, 2, 3), 119), atol=3)
+
+
+@pytest.mark.parametrize(
+    ("before", "short_side", "after"),
+    [
+        ((12, 17), 12, (12, 17)),
+        ((12, 17), 6, (6, 8)),
+        ((17, 12), 24, (34, 24)),
+        ((1, 100), 3, (3, 300)),
+        ((999, 1000), 7, (7, 7)),
+    ],
+)
+def test_scaling_keeps_the_proportions(
+    before: tuple[int, int], short_side: int, after: tuple[int, int]
+) -> None:
+    picture = np.full((*before, 3), 99, np.uint8)
+    result = scaled(picture, short_side)
+    assert result.shape == (*after, 3)
+    assert np.all(result == 99)
+
+
+def test_shrinking_averages_so_that_no_pattern_appears() -> None:
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2] = 255
+    # 8 levels: a filter of finite width. Without antialiasing this is all black or white.
+    np.testing.assert_allclose(scaled(stripes, 16)[:, 2:-2], 127.5, atol=8)
+
+
+def empty_files(folder: Path, *names: str) -> list[Path]:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return [folder / name for name in names]
+
+
+def test_partners_have_the_same_place_and_stem_whatever_the_suffix(tmp_path: Path) -> None:
+    pictures = empty_files(tmp_path / "in", "b.jpg", "a/b.PNG", "a/b.c.png")
+    others = empty_files(tmp_path / "out", "b.png", "a/b.jpg", "a/b.c.gif")
+    empty_files(tmp_path / "out", "more.png")
+    assert partners(pictures, tmp_path / "in", tmp_path / "out", noun="mask") == others
+
+
+def test_pictures_without_partners_are_counted_and_the_first_named(tmp_path: Path) -> None:
+    pictures = empty_files(tmp_path / "in", *(f"{i}.png" for i in range(8)))
+    empty_files(tmp_path / "out", "0.png", "a/1.png")
+    listed = ", ".join(str(path) for path in pictures[1:6])
+    with pytest.raises(ValueError, match=rf"out has no label for 7 pictures: {listed}, …$"):
+        partners(pictures, tmp_path / "in", tmp_path / "out", noun="label")
+
+
+def test_two_partners_of_one_stem_are_an_error(tmp_path: Path) -> None:
+    pictures = empty_files(tmp_path / "in", "a.png")
+    first, second = empty_files(tmp_path / "out", "a.jpg", "a.png")
+    with pytest.raises(ValueError, match=f"two masks of one name: {first} and {second}"):
+        partners(pictures, tmp_path / "in", tmp_path / "out", noun="mask")

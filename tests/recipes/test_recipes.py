@@ -1,7 +1,6 @@
 """One table for all recipes: they learn, compile once, and are the same however they are run."""
 
 import dataclasses
-from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 
@@ -11,20 +10,26 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from quick_compile import quick_jit
 
 from jaxinpaint import recipes
 from jaxinpaint.nets.vgg import random_variables
 from jaxinpaint.objectives.partial_conv import PUBLISHED_WEIGHTS
-from jaxinpaint.recipes import PartialConvConfig, RecipeConfig
+from jaxinpaint.recipes import (
+    ContextEncoderConfig,
+    PANConfig,
+    PartialConvConfig,
+    Recipe,
+    RecipeConfig,
+    make,
+)
 from jaxinpaint.recipes.base import (
     Batch,
-    Metrics,
-    Recipe,
+    Step,
     TrainState,
     gradient_norms,
     weighted_sum,
 )
-from jaxinpaint.recipes.context_encoder import ContextEncoderConfig, context_encoder
 from jaxinpaint.training.checkpoints import abstract_like, open_checkpoints
 
 # A small net whose losses look through no other.
@@ -42,40 +47,45 @@ THROUGH_VGG = PartialConvConfig(
 CONTEXT = ContextEncoderConfig(
     size=64, width=4, discriminator_width=4, bottleneck=8, learning_rate=2e-4
 )
-Config = RecipeConfig | ContextEncoderConfig
-CONFIGS: dict[str, Config] = {
+RANDOM_REGION = dataclasses.replace(CONTEXT, holes="random-region")
+PAN = PANConfig(task="holes", levels=2, width=4, discriminator_width=4, dropout=0.5, in_turn=False)
+CONFIGS: dict[str, RecipeConfig] = {
     "partial-conv": PIXELWISE,
     "partial-conv through VGG-16, fine-tuned": THROUGH_VGG,
     "context-encoder": CONTEXT,
+    "context-encoder on random regions": RANDOM_REGION,
+    "pan": PAN,
 }
 
 each = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 
 
-def make(config: Config, *, axis_name: str | None = None) -> Recipe:
-    if isinstance(config, ContextEncoderConfig):
-        return context_encoder(config, axis_name=axis_name)
-    return recipes.make(config, axis_name=axis_name)
+def step_of(recipe: Recipe) -> Step:
+    """Of a recipe whose steps are all of one kind."""
+    assert recipe.step_at(0) is recipe.step_at(1)
+    return recipe.step_at(0)
 
 
-def size(config: Config) -> tuple[int, int]:
+def size(config: RecipeConfig) -> tuple[int, int]:
     side = config.size if isinstance(config, ContextEncoderConfig) else 16
     return side, side
 
 
-def batch(config: Config, n: int = 8, seed: int = 0) -> Batch:
-    shape = (n, *size(config), 3)
-    image = jax.random.randint(jax.random.key(seed), shape, 0, 256).astype(jnp.uint8)
+def batch(config: RecipeConfig, n: int = 8, seed: int = 0) -> Batch:
+    """Pictures of 4×4 patches of random colours: enough for a small network to learn."""
+    colours = jax.random.randint(jax.random.key(seed), (n, 4, 4, 3), 0, 256).astype(jnp.uint8)
+    side, _ = size(config)
+    image = jnp.repeat(jnp.repeat(colours, side // 4, axis=1), side // 4, axis=2)
     return Batch(image, jnp.arange(n))
 
 
 @cache
-def compiled(config: Config) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
-    return jax.jit(make(config).step)
+def compiled(config: RecipeConfig) -> Step:
+    return quick_jit(step_of(make(config)))
 
 
 @cache
-def start(config: Config) -> TrainState:
+def start(config: RecipeConfig) -> TrainState:
     return make(config).init(jax.random.key(0), size(config))
 
 
@@ -91,7 +101,7 @@ def assert_close(state: TrainState, other: TrainState) -> None:
 
 
 @each
-def test_learns_a_batch_by_heart(config: Config) -> None:
+def test_learns_a_batch_by_heart(config: RecipeConfig) -> None:
     faster = dataclasses.replace(config, learning_rate=1e-2)
     if isinstance(faster, PartialConvConfig):
         faster = dataclasses.replace(faster, finetune_learning_rate=1e-2)
@@ -105,11 +115,11 @@ def test_learns_a_batch_by_heart(config: Config) -> None:
 
 
 @each
-def test_compiles_once_and_moves_nothing_between_host_and_device(config: Config) -> None:
+def test_compiles_once_and_moves_nothing_between_host_and_device(config: RecipeConfig) -> None:
     chex.clear_trace_counter()  # it counts by name, over all tests
-    traced = chex.assert_max_traces(make(config).step, n=1)
+    traced = chex.assert_max_traces(step_of(make(config)), n=1)
     # A copy: donating takes it away.
-    step, state = jax.jit(traced, donate_argnums=0), jax.tree.map(jnp.copy, start(config))
+    step, state = quick_jit(traced, donate_argnums=0), jax.tree.map(jnp.copy, start(config))
     batches = [batch(config, seed=0), batch(config, seed=1)]
     with jax.transfer_guard("disallow"):
         for some in batches:
@@ -117,13 +127,14 @@ def test_compiles_once_and_moves_nothing_between_host_and_device(config: Config)
 
 
 @each
-def test_eight_devices_make_the_step_that_one_makes(config: Config) -> None:
+def test_eight_devices_make_the_step_that_one_makes(config: RecipeConfig) -> None:
     state, metrics = compiled(config)(start(config), batch(config))
     mesh = Mesh(np.array(jax.devices()), ("data",))
     everywhere = NamedSharding(mesh, PartitionSpec())
     over_devices = NamedSharding(mesh, PartitionSpec("data"))
-    make_step = make(config).step
-    step = jax.jit(make_step, in_shardings=(everywhere, over_devices), out_shardings=everywhere)
+    step = quick_jit(
+        step_of(make(config)), in_shardings=(everywhere, over_devices), out_shardings=everywhere
+    )
     on_eight, on_eight_metrics = step(start(config), batch(config))
     assert_close(on_eight, state)
     for name, mean in metrics.items():
@@ -132,11 +143,11 @@ def test_eight_devices_make_the_step_that_one_makes(config: Config) -> None:
 
 
 @each
-def test_replicas_under_pmap_make_the_same_step(config: Config) -> None:
+def test_replicas_under_pmap_make_the_same_step(config: RecipeConfig) -> None:
     state, metrics = compiled(config)(start(config), batch(config))
     replica = make(config, axis_name="data")
     split = jax.tree.map(lambda leaf: leaf.reshape(8, 1, *leaf.shape[1:]), batch(config))
-    run = jax.pmap(replica.step, axis_name="data", in_axes=(None, 0))
+    run = jax.pmap(step_of(replica), axis_name="data", in_axes=(None, 0))
     replicas, replica_metrics = run(start(config), split)
     first = jax.tree.map(lambda leaf: leaf[0], replicas)
     last = jax.tree.map(lambda leaf: leaf[-1], replicas)
@@ -168,14 +179,15 @@ def test_a_saved_state_goes_on_with_the_bits_of_one_in_memory(config, tmp_path: 
 
 
 @each
-def test_the_composite_keeps_known_pixels_and_the_output_is_in_range(config: Config) -> None:
+def test_the_composite_keeps_known_pixels_and_the_output_is_in_range(config: RecipeConfig) -> None:
     recipe = make(config)
+    assert recipe.inpaint is not None
     variables = start(config).players["generator"].variables
     image = batch(config).image.astype(jnp.float32) / 255
     side, _ = size(config)
     inside = slice(side // 4, side // 2)
     hole = jnp.zeros((8, side, side, 1)).at[:, inside, inside].set(1)
-    output, composite = jax.jit(recipe.inpaint)(variables, image, hole)
+    output, composite = quick_jit(recipe.inpaint)(variables, image, hole)
     known = np.broadcast_to(np.asarray(hole) == 0, image.shape)
     np.testing.assert_array_equal(np.asarray(composite)[known], np.asarray(image)[known])
     np.testing.assert_array_equal(np.asarray(composite)[~known], np.asarray(output)[~known])
@@ -225,9 +237,10 @@ def test_published_weights_are_needed_to_train_but_not_to_fill() -> None:
     assert recipes.vgg16_weights(config) == "imagenet"
     assert recipes.vgg16_weights(PIXELWISE) is None
     recipe = recipes.make(config)
+    assert recipe.inpaint is not None
     state = start(PIXELWISE)  # of the same network
     with pytest.raises(ValueError, match="VGG-16"):
-        jax.eval_shape(recipe.step, state, batch(config))
+        jax.eval_shape(step_of(recipe), state, batch(config))
     image, hole = jnp.ones((1, 16, 16, 3)), jnp.ones((1, 16, 16, 1))
     jax.eval_shape(recipe.inpaint, state.players["generator"].variables, image, hole)
 
@@ -235,7 +248,7 @@ def test_published_weights_are_needed_to_train_but_not_to_fill() -> None:
 def test_published_weights_that_are_given_are_looked_through() -> None:
     published = dataclasses.replace(THROUGH_VGG, features="imagenet")
     given = recipes.make(published, vgg16=random_variables(16, until="pool3"))
-    _, metrics = jax.jit(given.step)(start(THROUGH_VGG), batch(published))
+    _, metrics = quick_jit(step_of(given))(start(THROUGH_VGG), batch(published))
     _, expected = compiled(THROUGH_VGG)(start(THROUGH_VGG), batch(published))
     for name, mean in metrics.items():
         np.testing.assert_array_equal(mean.total, expected[name].total)
@@ -259,7 +272,7 @@ def test_terms_without_weights_are_refused() -> None:
 
 
 def test_the_generators_pass_moves_the_discriminators_averages_only_as_published() -> None:
-    still = dataclasses.replace(CONTEXT, generator_moves_averages=False)
+    still = dataclasses.replace(CONTEXT, moves_others_averages=False)
     means = []
     for config in (CONTEXT, still):
         state, _ = compiled(config)(start(CONTEXT), batch(CONTEXT))

@@ -13,15 +13,18 @@ import pytest
 
 from jaxinpaint.recipes.base import (
     Batch,
+    Crops,
     Inpainted,
     Mean,
     Metrics,
+    Multiple,
     Player,
     Recipe,
     TrainState,
 )
 from jaxinpaint.training.checkpoints import open_checkpoints
 from jaxinpaint.training.loop import LoopConfig, Trained, train
+from jaxinpaint.training.parallel import place_on_all_devices, to_devices
 from jaxinpaint.training.stopping import NotFinite
 
 EVERY = {"log_every": 2, "sample_every": 4, "checkpoint_every": 3}
@@ -46,12 +49,12 @@ def adding_recipe(*, breaks_at: int = -1) -> Recipe:
     def inpaint(variables: object, image: jax.Array, hole: jax.Array) -> Inpainted:
         return Inpainted(image, image)
 
-    return Recipe(init, step, inpaint, size_multiple=1)
+    return Recipe(init, lambda number: step, Multiple(1), inpaint)
 
 
-def crops_from(first: int) -> Iterator[np.ndarray]:
+def crops_from(first: int) -> Iterator[Crops]:
     while True:
-        yield np.full((8, 4, 4, 3), first % 251, np.uint8)
+        yield Crops(np.full((8, 4, 4, 3), first % 251, np.uint8))
         first += 1
 
 
@@ -101,7 +104,7 @@ def test_a_run_in_parts_ends_with_the_bits_of_a_run_in_one(tmp_path, first_part:
 
 
 def test_a_signal_stops_after_the_step_and_saves(tmp_path: Path) -> None:
-    def interrupted(first: int) -> Iterator[np.ndarray]:
+    def interrupted(first: int) -> Iterator[Crops]:
         for number, crops in enumerate(crops_from(first), first):
             if number == 6:  # drawn two ahead: step 5 comes next
                 os.kill(os.getpid(), signal.SIGTERM)
@@ -148,8 +151,33 @@ def test_a_loss_that_is_no_number_stops_the_run_names_it_and_is_never_saved(tmp_
 
 
 def test_a_batch_that_does_not_divide_among_the_devices_is_refused(tmp_path: Path) -> None:
-    def odd(first: int) -> Iterator[np.ndarray]:
-        yield np.zeros((9, 4, 4, 3), np.uint8)
+    def odd(first: int) -> Iterator[Crops]:
+        yield Crops(np.zeros((9, 4, 4, 3), np.uint8))
 
     with pytest.raises(ValueError, match="batch of 9 does not divide among 8 devices"):
         run(tmp_path, 2, crops=odd)
+
+
+def test_the_source_of_a_picture_lies_on_the_same_device() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (16, 4, 4, 3), dtype=np.uint8)
+    placement = place_on_all_devices()
+    batch = to_devices(Crops(image, 255 - image), placement)
+    assert batch.source is not None
+    assert batch.source.sharding == batch.image.sharding == placement.split
+    np.testing.assert_array_equal(batch.image, image)
+    np.testing.assert_array_equal(batch.source, 255 - image)
+    np.testing.assert_array_equal(batch.position, np.arange(16))
+    assert to_devices(Crops(image), placement).source is None
+
+
+def test_sources_reach_the_step(tmp_path: Path) -> None:
+    def inpainted_from_sources(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        assert batch.source is not None
+        return adding_recipe().step_at(0)(state, batch._replace(image=batch.source))
+
+    def paired(first: int) -> Iterator[Crops]:
+        for image, _ in crops_from(first):
+            yield Crops(np.zeros_like(image), image)
+
+    recipe = adding_recipe()._replace(step_at=lambda number: inpainted_from_sources)
+    assert weight(run(tmp_path / "pairs", 4, recipe, paired)) == weight(run(tmp_path / "plain", 4))

@@ -1,0 +1,123 @@
+"""What a run shows of held-out pictures: sample grids while it trains, a comparison at its end."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from jaxinpaint import inpainter, translator
+from jaxinpaint.array_typing import RGB
+from jaxinpaint.data.pictures import scaled
+from jaxinpaint.data.sources import DataConfig, Pair, held_out_pairs, held_out_pictures
+from jaxinpaint.evaluation import baselines, held_out
+from jaxinpaint.evaluation.grids import grid, holed
+from jaxinpaint.evaluation.held_out import Case
+from jaxinpaint.recipes.base import Recipe, TrainState, Window
+
+SHOWN = 8  # rows of a grid
+
+
+class Show(NamedTuple):
+    """What can be shown of a state of training.
+
+    Attributes:
+        pictures: how many there are.
+        sample: draws some of them.
+        compare: prints how well all are made, and draws some into the run folder.
+    """
+
+    pictures: int
+    sample: Callable[[TrainState], RGB]
+    compare: Callable[[TrainState, Path], None]
+
+
+def show_held_out(recipe: Recipe, data: DataConfig) -> Show | None:
+    """What to show of a recipe; None without held-out pictures.
+
+    Raises:
+        ValueError: if there should be pictures and are none, or none that suit the recipe.
+    """
+    if recipe.translate is not None:
+        pairs = [_scaled(pair, data.size) for pair in held_out_pairs(data)]
+        return _show_pairs(recipe, pairs) if pairs else None
+    pictures = [scaled(picture, data.size) for picture in held_out_pictures(data)]
+    if not pictures:
+        return None
+    if isinstance(recipe.takes, Window) and recipe.takes.margin:
+        cases = held_out.center_cases(pictures, margin=recipe.takes.margin)
+    else:
+        cases = held_out.cases(pictures)
+    return _show_holes(recipe, cases, pictures=len(pictures))
+
+
+def _show_holes(recipe: Recipe, cases: Sequence[Case], *, pictures: int) -> Show:
+    fill = inpainter.of(recipe, {})
+
+    def filler(state: TrainState) -> inpainter.Inpainter:
+        return dataclasses.replace(fill, variables=state.generator)
+
+    def sample(state: TrainState) -> RGB:
+        rows = []
+        for truth, hole in cases[:SHOWN]:
+            filled = filler(state).fill(truth, hole)
+            rows.append([holed(truth, hole), filled.output, filled.composite, truth])
+        return grid(rows, ["input", "output", "composite", "truth"])
+
+    def compare(state: TrainState, folder: Path) -> None:
+        fills = _methods() | {"network": filler(state)}
+        scores = held_out.psnr_in_holes(fills, cases)
+        print(
+            f"\nPSNR inside the hole, mean of {len(cases)} holes in held-out pictures "
+            f"(short side {min(cases[0].hole.shape)}):"
+        )
+        for name, score in scores.items():
+            print(f"    {name:12s} {score:5.2f} dB")
+        rows = [
+            [holed(truth, hole), *(method(truth, hole) for method in fills.values()), truth]
+            for truth, hole in cases[:SHOWN]
+        ]
+        _save(grid(rows, ["input", *fills, "truth"]), folder)
+
+    return Show(pictures, sample, compare)
+
+
+def _show_pairs(recipe: Recipe, pairs: Sequence[Pair]) -> Show:
+    make = translator.of(recipe, {})
+
+    def maker(state: TrainState) -> translator.Translator:
+        return dataclasses.replace(make, variables=state.generator)
+
+    def sample(state: TrainState) -> RGB:
+        rows = [[source, maker(state)(source), image] for image, source in pairs[:SHOWN]]
+        return grid(rows, ["input", "output", "truth"])
+
+    def compare(state: TrainState, folder: Path) -> None:
+        scores = [held_out.psnr(maker(state)(source), image) for image, source in pairs]
+        print(f"\nPSNR, mean of {len(pairs)} held-out pictures: {np.mean(scores):5.2f} dB")
+        _save(sample(state), folder)
+
+    return Show(len(pairs), sample, compare)
+
+
+def _methods() -> dict[str, held_out.Fill]:
+    """What anybody can fill a hole with."""
+    methods: dict[str, held_out.Fill] = {"mean colour": baselines.mean_colour}
+    try:
+        import cv2  # noqa: F401  (only asks whether it is there)
+    except ModuleNotFoundError:
+        print("no OpenCV, so no Telea: pip install 'jaxinpaint[baselines]'")
+        return methods
+    return methods | {"Telea": baselines.telea}
+
+
+def _scaled(pair: Pair, size: int) -> Pair:
+    return Pair(*(scaled(picture, size) for picture in pair))
+
+
+def _save(pictures: RGB, folder: Path) -> None:
+    path = folder / "held_out.png"
+    Image.fromarray(pictures).save(path)
+    print(f"the pictures: {path}")

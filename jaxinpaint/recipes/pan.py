@@ -1,0 +1,231 @@
+"""PAN: a generator against a discriminator whose hidden layers rate what it paints.
+
+Wang et al., Perceptual Adversarial Networks for Image-to-Image Transformation, TIP 2018.
+
+    python train.py pan --data.path photos/                      the centre of pictures
+    python train.py pan-holes --data.path photos/                holes anywhere
+    python train.py pan-pairs --data.path photos/ --data.pairs labels/
+
+There are no published weights, and no published scores that are reproduced here yet.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, NamedTuple
+
+import jax.numpy as jnp
+import optax
+
+from jaxinpaint import masks
+from jaxinpaint.array_typing import Image, Logits, PerImage, RandomKey, Variables
+from jaxinpaint.nets.context_encoder import context_encoder
+from jaxinpaint.nets.discriminators import PAN_TAPS, pan_discriminator
+from jaxinpaint.nets.network import Network
+from jaxinpaint.nets.pan import pan_unet
+from jaxinpaint.objectives.adversarial import (
+    log_discriminator,
+    log_generator,
+    log_generator_saturating,
+)
+from jaxinpaint.objectives.perceptual_adversarial import perceptual_adversarial, perceptual_margin
+from jaxinpaint.recipes import tasks
+from jaxinpaint.recipes.adversarial import (
+    Game,
+    Judged,
+    play,
+    start,
+    told_apart,
+)
+from jaxinpaint.recipes.base import (
+    Batch,
+    Mean,
+    Metrics,
+    Multiple,
+    Recipe,
+    Step,
+    TrainState,
+    averaged_over,
+    weighted_sum,
+)
+from jaxinpaint.recipes.tasks import Posed, Task
+
+
+@dataclass(frozen=True)
+class PANConfig:
+    """PAN (Wang et al., TIP 2018)."""
+
+    task: Literal["center", "holes", "pairs"] = "center"
+    """What is painted: the square in the middle of pictures; holes anywhere in them; or from one
+    picture another (--data.pairs)."""
+    size: int = 128
+    """Center: side of the pictures, a power of two from 64 on."""
+    bottleneck: int = 4000
+    """Center: channels between encoder and decoder."""
+    overlap: int = 0
+    """Center: how many pixels along the border of what is painted the generator sees uncovered."""
+    levels: int = 8
+    """Holes, pairs: how often the U-Net halves the picture. Pictures need sides that are multiples
+    of 2 to this power."""
+    dropout: float = 0.0
+    """Holes, pairs: the share that the three deepest layers of the decoder drop; 0.5 in one of the
+    published variants."""
+    holes: masks.SamplerName = "irregular"
+    """Holes: what is cut out of the training pictures."""
+    hole_ratio: tuple[float, float] = (0.01, 0.6)
+    """Holes: least and greatest share of the picture that is missing."""
+    hole_border: bool = True
+    """Irregular holes: whether they may touch the picture's border."""
+    width: int = 64
+    """Channels of the generator's first layer."""
+    discriminator_width: int = 64
+    """Channels of the discriminator's first layer."""
+    tap_weights: tuple[float, float, float, float] = (5.0, 1.5, 1.5, 1.0)
+    """Weights of the differences in the discriminator's four shown layers."""
+    margin: float = 3.0
+    """The discriminator enlarges these differences up to here."""
+    perceptual_weight: float = 1.0
+    """Weight of these differences in the generator's loss."""
+    adversarial_weight: float = 1.0
+    """Weight of the generator's adversarial term."""
+    saturating: bool = True
+    """Whether the generator's adversarial term is log(1 - D), as published; else it is -log D."""
+    real_label: float = 0.9
+    """What the discriminator is to say of true pictures."""
+    in_turn: bool = True
+    """Whether steps go as published: the discriminator's, the generator's, both, and so on. Off:
+    both in every step."""
+    learning_rate: float = 2e-4
+    """Of the generator's Adam."""
+    discriminator_learning_rate: float = 2e-4
+    """Of the discriminator's Adam."""
+    beta1: float = 0.5
+    """Of both."""
+    moves_others_averages: bool = True
+    """Whether a player's step also moves the running averages of the other, as in the published
+    program. The discriminator's are not used in training."""
+
+
+def pan(config: PANConfig, *, axis_name: str | None = None) -> Recipe:
+    """The recipe: a ``generator`` and a ``discriminator``, trained by Adam in turn.
+
+    With P the weighted distance of what is painted from the truth in hidden layers of the
+    discriminator::
+
+        discriminator: -(0.9 log D(y) + 0.1 log(1 - D(y))) - log(1 - D(x)) + max(0, m - P)
+        generator:     P + log(1 - D(x))
+
+    P is the mean over the batch: at a margin or more of it the discriminator is not asked to see
+    more differences. In a step of both the discriminator moves first. True and painted pictures
+    pass it as batches of their own.
+
+    Args:
+        config: every number of it.
+        axis_name: the mapped axis over which gradients, batch statistics and P are averaged, under
+            ``pmap``; None is the global view, under ``jit``.
+
+    Raises:
+        ValueError: for a config that no network or sampler can be made from; in a step of pairs,
+            for a batch without sources.
+    """
+    generator, task = _generator(config, axis_name)
+    discriminator = pan_discriminator(
+        width=config.discriminator_width, center=config.task == "center", axis_name=axis_name
+    )
+    optimisers = {
+        "generator": optax.adam(config.learning_rate, b1=config.beta1),
+        "discriminator": optax.adam(config.discriminator_learning_rate, b1=config.beta1),
+    }
+    tap_weights = dict(zip(PAN_TAPS, config.tap_weights, strict=True))
+    adversarial = log_generator_saturating if config.saturating else log_generator
+    weights = {"perceptual": config.perceptual_weight, "adversarial": config.adversarial_weight}
+
+    def paint(variables: Variables, posed: Posed) -> tuple[Image, Variables]:
+        drawn = {"keys": posed.keys} if config.dropout else {}
+        return generator.apply(variables, posed.shown, train=True, **drawn)
+
+    def judge(variables: Variables, truth: Image, fake: Image) -> tuple[_Judgement, Variables]:
+        (of_real, real_taps), variables = discriminator.apply(variables, truth, train=True)
+        (of_fake, fake_taps), variables = discriminator.apply(variables, fake, train=True)
+        distance = perceptual_adversarial(fake_taps, real_taps, weights=tap_weights)
+        return _Judgement(of_real, of_fake, distance), variables
+
+    def tell_apart(variables: Variables, posed: Posed, fake: Image) -> Judged:
+        judged, variables = judge(variables, posed.truth, fake)
+        losses = log_discriminator(judged.of_real, judged.of_fake, real_label=config.real_label)
+        # One margin for the whole batch, on however many devices it lies.
+        distance = averaged_over(axis_name, jnp.mean(judged.distance))
+        margin = perceptual_margin(distance, margin=config.margin)
+        one = jnp.ones(())
+        told = {
+            "discriminator": Mean(jnp.sum(losses), jnp.float32(losses.size)),
+            "margin": Mean(margin, one),
+            "margin_active": Mean(jnp.float32(margin > 0), one),
+        }
+        told |= told_apart(judged.of_real, judged.of_fake)
+        return jnp.mean(losses) + margin, (variables, told)
+
+    def pass_for_real(fake: Image, posed: Posed, variables: Variables) -> Judged:
+        judged, variables = judge(variables, posed.truth, fake)
+        terms = {"perceptual": judged.distance, "adversarial": adversarial(judged.of_fake)}
+        loss, told = weighted_sum(terms, weights)
+        return loss, (variables, told)
+
+    game = Game(task.pose, paint, tell_apart, pass_for_real)
+
+    def init(key: RandomKey, size: tuple[int, int]) -> TrainState:
+        networks = {"generator": generator, "discriminator": discriminator}
+        return start(key, size, networks, optimisers)
+
+    def moving(*movers: str) -> Step:
+        def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+            return play(
+                game,
+                optimisers,
+                state,
+                batch,
+                movers=frozenset(movers),
+                moves_others_averages=config.moves_others_averages,
+                axis_name=axis_name,
+            )
+
+        return step
+
+    both = moving("discriminator", "generator")
+    turns = (moving("discriminator"), moving("generator"), both) if config.in_turn else (both,)
+
+    def step_at(number: int) -> Step:
+        return turns[number % len(turns)]
+
+    inpaint = task.inpaint and partial(task.inpaint, generator)
+    translate = task.translate and partial(task.translate, generator)
+    return Recipe(init, step_at, task.takes, inpaint, translate)
+
+
+class _Judgement(NamedTuple):
+    """What the discriminator says of true pictures and of painted ones."""
+
+    of_real: Logits
+    of_fake: Logits
+    distance: PerImage
+
+
+def _generator(config: PANConfig, axis_name: str | None) -> tuple[Network, Task]:
+    """The generator, and what it is for."""
+    if config.task == "center":
+        task = tasks.center(config.size, config.overlap)
+        return context_encoder(
+            size=config.size,
+            output_size=config.size // 2,
+            width=config.width,
+            bottleneck=config.bottleneck,
+            encoder_kernel=3,
+            axis_name=axis_name,
+        ), task
+    unet = pan_unet(
+        levels=config.levels, width=config.width, dropout=config.dropout, axis_name=axis_name
+    )
+    takes = Multiple(2**config.levels)
+    if config.task == "pairs":
+        return unet, tasks.pairs(takes)
+    sample = masks.sampler(config.holes, ratio=config.hole_ratio, border=config.hole_border)
+    return unet, tasks.anywhere(sample, takes)
