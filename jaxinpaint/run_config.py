@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import cattrs
 import tyro
@@ -18,6 +18,7 @@ from jaxinpaint.recipes.base import with_average
 from jaxinpaint.training.loop import LoopConfig
 
 FILE = "config.yaml"
+NAME = "config"  # what stands for the class of the recipe's config
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,11 @@ def load_config(folder: Path) -> RunConfig:
         raise NoRun(f"{path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise NoRun(f"{path} holds no config")
+    if isinstance(recipe := content.get("recipe"), dict):
+        # From before there were others.
+        name = recipe.setdefault(NAME, PartialConvConfig.__name__)
+        if name not in {config.__name__ for config in get_args(RecipeConfig)}:
+            raise NoRun(f"{path} is of a recipe that this version does not have: {name}")
     try:
         return _converter().structure(content, RunConfig)
     except (cattrs.BaseValidationError, cattrs.ForbiddenExtraKeysError) as error:
@@ -89,8 +95,7 @@ def load_config(folder: Path) -> RunConfig:
 
 def _converter() -> cattrs.Converter:
     converter = make_converter(forbid_extra_keys=True)
-    # A recipe's config is named by its class; one without a name is from before there were others.
-    configure_tagged_union(RecipeConfig, converter, tag_name="config", default=PartialConvConfig)
+    configure_tagged_union(RecipeConfig, converter, tag_name=NAME)
     converter.register_unstructure_hook(Path, str)
     converter.register_structure_hook(Path, lambda value, _: Path(value))
     return converter

@@ -1,10 +1,12 @@
 import dataclasses
 from pathlib import Path
 
+import jax
 import pytest
 
 from jaxinpaint.cli.presets import PRESETS
-from jaxinpaint.run_config import NoRun, RunConfig, load_config, save_config
+from jaxinpaint.recipes import PartialConvConfig
+from jaxinpaint.run_config import NoRun, RunConfig, load_config, recipe_of, save_config
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -13,6 +15,22 @@ def test_a_config_comes_back_from_its_file(tmp_path: Path, preset: str) -> None:
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, path=Path("a/b")))
     save_config(config, tmp_path / "run")
     assert load_config(tmp_path / "run") == config
+
+
+def test_a_recipe_without_a_name_is_partial_convolutions(tmp_path: Path) -> None:
+    save_config(RunConfig(), tmp_path)
+    text = (tmp_path / "config.yaml").read_text()
+    assert "config: PartialConvConfig" in text
+    (tmp_path / "config.yaml").write_text(text.replace("  config: PartialConvConfig\n", ""))
+    assert load_config(tmp_path) == RunConfig()
+
+
+def test_an_average_is_part_of_the_recipe_only_where_one_is_kept() -> None:
+    config = RunConfig(PartialConvConfig(layer_size=2, width=0.1))
+    averaged = recipe_of(dataclasses.replace(config, average=0.999))
+    for recipe, names in ((recipe_of(config), set()), (averaged, {"generator"})):
+        state = jax.eval_shape(lambda key, r=recipe: r.init(key, (8, 8)), jax.random.key(0))
+        assert state.averages.keys() == names
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
@@ -26,6 +44,8 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("recipe: {layer_sise: 5}", "layer_sise"),
+        ("recipe: {config: PANConfig, layer_size: 5}", "layer_size"),
+        ("recipe: {config: UnheardOf}", "UnheardOf"),
         ("seed: many", "seed"),
         ("recipe: [", "not valid YAML"),
         ("", "holds no config"),

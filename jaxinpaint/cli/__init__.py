@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import tyro
 
 from jaxinpaint.cli.inpaint import inpaint
+from jaxinpaint.cli.translate import translate
 from jaxinpaint.cli.weights import weights
 
 
@@ -20,9 +21,9 @@ def main() -> None:
     """Runs the verb that the command line names."""
     with told_plainly():
         tyro.extras.subcommand_cli_from_dict(
-            {"inpaint": inpaint, "weights": weights},
+            {"inpaint": inpaint, "translate": translate, "weights": weights},
             prog="jaxinpaint",
-            description="Image inpainting in JAX.",
+            description="Image inpainting in JAX, by networks that `python train.py` trains.",
         )
 
 

@@ -1,17 +1,14 @@
-import functools
 import logging
 import os
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from cli.commands import Command, contents, only_line, saved, typed
 from PIL import Image
-from tiny_run import CONFIG, tiny_run
+from tiny_run import CENTER, CONFIG, PAIRS, tiny_run
 
-from jaxinpaint import cli, recipes
+import jaxinpaint
 from jaxinpaint.data.pictures import read_rgb
 from jaxinpaint.run_config import save_config
 
@@ -21,56 +18,16 @@ PHOTO = RNG.integers(0, 256, (*SIZE, 3), dtype=np.uint8)
 HOLE = np.zeros(SIZE, bool)
 HOLE[2:5, 1:4] = True
 
-# The same functions every time: they are compiled for the first test that needs them only.
-MAKE_ONCE = functools.cache(recipes.make)
-
-Call = Callable[..., int]
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_run(tmp_path_factory.mktemp("run"))
 
 
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch) -> Call:
-    """Runs the command in this process, and gives its exit code."""
-    monkeypatch.setattr(recipes, "make", MAKE_ONCE)
-
-    def called(*words: Path | str) -> int:
-        monkeypatch.setattr(sys, "argv", ["jaxinpaint", *map(str, words)])
-        try:
-            cli.main()
-        except SystemExit as end:
-            return end.code if isinstance(end.code, int) else -1
-        return 0
-
-    return called
-
-
-def typed(*words: Path | str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Runs the command as a user types it."""
-    paths = [str(Path(cli.__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    return subprocess.run(
-        [sys.executable, "-m", "jaxinpaint", *map(str, words)],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def saved(path: Path, pixels: np.ndarray = PHOTO) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
-    return path
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+@pytest.fixture(scope="module")
+def center(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run for the middle of 64x64 pictures: 24x24 pixels at their own scale."""
+    return tiny_run(tmp_path_factory.mktemp("center"), CENTER)
 
 
 def test_a_user_fills_one_picture(run: Path, tmp_path: Path) -> None:
@@ -88,8 +45,8 @@ def test_a_user_fills_one_picture(run: Path, tmp_path: Path) -> None:
 
 
 def test_a_user_fills_a_folder_and_is_told_what_could_not_be(run: Path, tmp_path: Path) -> None:
-    saved(tmp_path / "in/b.png")
-    saved(tmp_path / "in/deeper/c.bmp")
+    saved(tmp_path / "in/b.png", PHOTO)
+    saved(tmp_path / "in/deeper/c.bmp", PHOTO)
     saved(tmp_path / "masks/deeper/c.png", HOLE)
     saved(tmp_path / "masks/b.tif", HOLE)
     saved(tmp_path / "masks/a.png", HOLE)
@@ -105,37 +62,19 @@ def test_a_user_fills_a_folder_and_is_told_what_could_not_be(run: Path, tmp_path
     assert sorted(os.listdir(tmp_path / "out")) == ["b.png", "deeper"]
 
 
-def test_help_does_not_wait_for_jax() -> None:
-    program = (
-        "import sys\n"
-        "sys.argv = ['jaxinpaint', *sys.argv[1:]]\n"
-        "from jaxinpaint.cli import main\n"
-        "try: main()\n"
-        "except SystemExit as end: assert end.code == 0, end\n"
-        "heavy = {'jax', 'flax', 'orbax', 'grain', 'tensorboardX', 'PIL'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
-    words = [sys.executable, "-c", program, "inpaint", "--help"]
-    where = Path(cli.__file__).parents[2]
-    done = subprocess.run(words, cwd=where, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    for word in ("RUN", "IMAGE", "--hole", "MASK", "--output", "-o", "white is missing"):
-        assert word in done.stdout
-
-
 def test_an_output_folder_keeps_the_name(
-    call: Call, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    call: Command, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    photo, mask = saved(tmp_path / "photo.png"), saved(tmp_path / "mask.png", HOLE)
+    photo, mask = saved(tmp_path / "photo.png", PHOTO), saved(tmp_path / "mask.png", HOLE)
     assert call("inpaint", run, photo, "--hole", mask, "-o", tmp_path / "new") == 0
     assert capsys.readouterr().out == f"{tmp_path / 'new/photo.png'}\n"
     assert (tmp_path / "new/photo.png").is_file()
 
 
 def test_without_a_hole_the_picture_stays_and_it_is_said(
-    call: Call, run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    call: Command, run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    photo, mask = saved(tmp_path / "photo.png"), saved(tmp_path / "mask.png", HOLE & False)
+    photo, mask = saved(tmp_path / "photo.png", PHOTO), saved(tmp_path / "mask.png", HOLE & False)
     target = tmp_path / "filled.png"
     assert call("inpaint", run, photo, "--hole", mask, "-o", target) == 0
     np.testing.assert_array_equal(read_rgb(target), PHOTO)
@@ -143,9 +82,9 @@ def test_without_a_hole_the_picture_stays_and_it_is_said(
 
 
 def test_a_mask_that_looks_swapped_is_pointed_out(
-    call: Call, run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    call: Command, run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    photo, mask = saved(tmp_path / "photo.png"), saved(tmp_path / "mask.png", ~HOLE)
+    photo, mask = saved(tmp_path / "photo.png", PHOTO), saved(tmp_path / "mask.png", ~HOLE)
     target = tmp_path / "filled.png"
     assert call("inpaint", run, photo, "--hole", mask, "-o", target) == 0
     # 35 pixels, 26 of them missing.
@@ -174,7 +113,7 @@ def see_through(folder: Path) -> None:
 
 
 def more_pictures(folder: Path) -> None:
-    saved(folder / "in/photo2.jpg")
+    saved(folder / "in/photo2.jpg", PHOTO)
 
 
 def two_masks(folder: Path) -> None:
@@ -190,10 +129,19 @@ def unsaved_run(folder: Path) -> None:
     save_config(CONFIG, folder / "empty-run")
 
 
+def pairs_run(folder: Path) -> None:
+    tiny_run(folder / "pairs", PAIRS)
+
+
 MISTAKES = {
     "no run": ("gone photo.png mask.png out.png", nothing, ["no run folder gone"]),
     "not a run": ("in photo.png mask.png out.png", nothing, ["in is not a run folder"]),
     "unsaved": ("empty-run photo.png mask.png out.png", unsaved_run, ["not saved one yet"]),
+    "a run on pairs": (
+        "pairs photo.png mask.png out.png",
+        pairs_run,
+        ["fills no holes", "jaxinpaint translate"],
+    ),
     "no picture": ("RUN gone.png mask.png out.png", nothing, ["gone.png: no such file"]),
     "no mask": ("RUN photo.png gone.png out.png", nothing, ["gone.png: no such file"]),
     "broken": ("RUN photo.png mask.png out.png", broken_photo, ["photo.png: not a picture"]),
@@ -225,7 +173,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_told_in_one_line_and_nothing_is_written(
-    call: Call,
+    call: Command,
     run: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -234,7 +182,7 @@ def test_a_mistake_is_told_in_one_line_and_nothing_is_written(
 ) -> None:
     words, prepare, told = MISTAKES[mistake]
     for place in ("photo.png", "in/photo.png"):
-        saved(tmp_path / place)
+        saved(tmp_path / place, PHOTO)
     for place in ("mask.png", "masks/photo.png"):
         saved(tmp_path / place, HOLE)
     (tmp_path / "empty").mkdir()
@@ -243,32 +191,29 @@ def test_a_mistake_is_told_in_one_line_and_nothing_is_written(
     monkeypatch.chdir(tmp_path)
     folder, image, hole, output = words.replace("RUN", str(run)).split()
     assert call("inpaint", folder, image, "--hole", hole, "-o", output) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    assert all(part in err for part in told), err
+    error = only_line(capsys)
+    assert all(part in error for part in told), error
     assert contents(tmp_path) == before
 
 
 def test_developers_may_see_where_a_mistake_came_from(
-    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    call: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JAXINPAINT_TRACEBACK", "1")
     with pytest.raises(ValueError, match="no run folder"):
         call("inpaint", tmp_path / "gone", "photo.png", "--hole", "mask.png", "-o", "out.png")
 
 
-def test_a_forgotten_option_is_named(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_forgotten_option_is_named(call: Command, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("inpaint", "run", "photo.png", "-o", "out.png") == 2
     assert "--hole" in capsys.readouterr().err
 
 
 def test_a_picture_of_a_folder_that_fails_does_not_stop_the_others(
-    call: Call, run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    call: Command, run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name, mask in {"a": np.zeros((9, 11), bool), "b": HOLE, "c": HOLE | True}.items():
-        saved(tmp_path / f"in/{name}.png")
+        saved(tmp_path / f"in/{name}.png", PHOTO)
         saved(tmp_path / f"masks/{name}.png", mask)
     out = tmp_path / "out"
     with caplog.at_level(logging.ERROR):
@@ -277,3 +222,50 @@ def test_a_picture_of_a_folder_that_fails_does_not_stop_the_others(
     assert len(caplog.messages) == 2
     assert "a.png is 11x9" in caplog.messages[0]
     assert "c.png is all hole" in caplog.messages[1]
+
+
+PARK = RNG.integers(0, 256, (90, 120, 3), dtype=np.uint8)
+
+
+def square_hole(top: int, left: int) -> np.ndarray:
+    hole = np.zeros(PARK.shape[:2], bool)
+    hole[top : top + 24, left : left + 24] = True
+    return hole
+
+
+def test_a_run_for_the_middle_fills_a_hole_anywhere_off_the_border(
+    call: Command, center: Path, tmp_path: Path
+) -> None:
+    hole = square_hole(12, 83)
+    photo, mask = saved(tmp_path / "photo.png", PARK), saved(tmp_path / "mask.png", hole)
+    assert call("inpaint", center, photo, "--hole", mask, "-o", tmp_path / "filled.png") == 0
+    filled = read_rgb(tmp_path / "filled.png")
+    np.testing.assert_array_equal(filled[~hole], PARK[~hole])
+    assert np.mean(filled[hole] != PARK[hole]) > 0.9
+    np.testing.assert_array_equal(filled, jaxinpaint.load(center)(PARK, hole))
+
+
+def test_a_hole_that_it_cannot_fill_is_told_with_the_file(
+    call: Command, center: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = saved(tmp_path / "photo.png", PARK)
+    mask = saved(tmp_path / "mask.png", square_hole(0, 50))
+    before = contents(tmp_path)
+    assert call("inpaint", center, photo, "--hole", mask, "-o", tmp_path / "filled.png") == 2
+    error = only_line(capsys)
+    assert error.startswith(f"error: {photo}: this network paints the middle of a square")
+    assert "one touches the border" in error
+    assert contents(tmp_path) == before
+
+
+def test_in_a_folder_the_pictures_with_such_holes_are_told(
+    call: Command, center: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, hole in {"a": square_hole(40, 96), "b": square_hole(40, 60)}.items():
+        saved(tmp_path / f"in/{name}.png", PARK)
+        saved(tmp_path / f"masks/{name}.png", hole)
+    out = tmp_path / "out"
+    assert call("inpaint", center, tmp_path / "in", "--hole", tmp_path / "masks", "-o", out) == 1
+    assert os.listdir(out) == ["b.png"]
+    (problem,) = caplog.messages
+    assert problem.startswith(f"{tmp_path / 'in/a.png'}: this network paints the middle")

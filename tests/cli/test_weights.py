@@ -1,23 +1,21 @@
+import functools
 import hashlib
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from cli.commands import Command
 from http_server import Server, serving, unreachable
 from interop.torch_saved import Call, Global, torch_saved
 from safetensors.numpy import save_file
 
-from jaxinpaint import cli
 from jaxinpaint.interop import published_weights
 from jaxinpaint.interop.vgg import flattened
 from jaxinpaint.interop.weight_files import UnreadableWeights
 from jaxinpaint.nets import vgg
 from jaxinpaint.nets.vgg import random_variables
-
-Run = Callable[..., int]
 
 TORCHVISION = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 
@@ -64,18 +62,9 @@ def published(
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs ``jaxinpaint weights`` in this process, and gives its exit code."""
-
-    def ran(*words: Path | str) -> int:
-        monkeypatch.setattr(sys, "argv", ["jaxinpaint", "weights", *map(str, words)])
-        try:
-            cli.main()
-        except SystemExit as end:
-            return end.code if isinstance(end.code, int) else -1
-        return 0
-
-    return ran
+def run(call: Command) -> Command:
+    """Runs ``jaxinpaint weights``, and gives its exit code."""
+    return functools.partial(call, "weights")
 
 
 def error_of(capsys: pytest.CaptureFixture[str]) -> str:
@@ -98,7 +87,7 @@ def assert_kept(expected: dict[str, np.ndarray]) -> None:
 
 @pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
 def test_torchvisions_file_is_taken(
-    run: Run,
+    run: Command,
     cache: Path,
     tmp_path: Path,
     flat: dict[str, np.ndarray],
@@ -119,7 +108,7 @@ def test_torchvisions_file_is_taken(
 
 
 def test_kerass_file_is_taken(
-    run: Run, cache: Path, tmp_path: Path, flat: dict[str, np.ndarray]
+    run: Command, cache: Path, tmp_path: Path, flat: dict[str, np.ndarray]
 ) -> None:
     with h5py.File(tmp_path / "keras.h5", "w") as file:
         for layer in vgg.kernel_shapes(16):
@@ -139,7 +128,7 @@ def test_kerass_file_is_taken(
 
 
 def test_safetensors_of_either_names_are_the_same_weights(
-    run: Run,
+    run: Command,
     cache: Path,
     tmp_path: Path,
     flat: dict[str, np.ndarray],
@@ -159,7 +148,7 @@ def test_safetensors_of_either_names_are_the_same_weights(
 
 
 def test_weights_of_vgg19_are_kept_beside(
-    run: Run, cache: Path, tmp_path: Path, flat: dict[str, np.ndarray]
+    run: Command, cache: Path, tmp_path: Path, flat: dict[str, np.ndarray]
 ) -> None:
     deeper = flattened(random_variables(19))
     for name, arrays in {"vgg16": flat, "vgg19": deeper}.items():
@@ -189,7 +178,7 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_file_is_told_in_one_line_and_the_cache_stays(
-    run: Run, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+    run: Command, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     cache.parent.mkdir()
     cache.write_bytes(b"what was there")
@@ -205,7 +194,7 @@ def test_a_wrong_file_is_told_in_one_line_and_the_cache_stays(
 
 
 def test_the_published_file_is_fetched(
-    run: Run, cache: Path, published: Server, flat: dict[str, np.ndarray]
+    run: Command, cache: Path, published: Server, flat: dict[str, np.ndarray]
 ) -> None:
     assert run("vgg16", "--download", "--url", published.url) == 0
     assert_kept(flat)
@@ -214,7 +203,7 @@ def test_the_published_file_is_fetched(
 
 
 def test_an_interrupted_download_is_gone_on_with(
-    run: Run,
+    run: Command,
     cache: Path,
     published: Server,
     flat: dict[str, np.ndarray],
@@ -231,7 +220,7 @@ def test_an_interrupted_download_is_gone_on_with(
 
 
 def test_a_file_fetched_by_a_call_that_was_killed_is_not_fetched_again(
-    run: Run, cache: Path, published: Server, flat: dict[str, np.ndarray]
+    run: Command, cache: Path, published: Server, flat: dict[str, np.ndarray]
 ) -> None:
     cache.parent.mkdir()
     cache.with_name(published_weights.FILES["vgg16"]).write_bytes(published.content)
@@ -242,7 +231,7 @@ def test_a_file_fetched_by_a_call_that_was_killed_is_not_fetched_again(
 
 
 def test_another_file_at_the_address_is_refused_and_deleted(
-    run: Run, cache: Path, published: Server, capsys: pytest.CaptureFixture[str]
+    run: Command, cache: Path, published: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cache.parent.mkdir()
     cache.write_bytes(b"what was there")
@@ -254,7 +243,7 @@ def test_another_file_at_the_address_is_refused_and_deleted(
 
 
 def test_without_a_network_it_is_told_what_was_tried(
-    run: Run, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: Command, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with unreachable() as url:
         monkeypatch.setattr(published_weights, "HOME", url)
@@ -266,7 +255,7 @@ def test_without_a_network_it_is_told_what_was_tried(
 
 
 def test_without_weights_both_ways_to_them_are_named(
-    run: Run, cache: Path, capsys: pytest.CaptureFixture[str]
+    run: Command, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("vgg16") == 2
     error = error_of(capsys)
@@ -284,7 +273,7 @@ def test_without_weights_both_ways_to_them_are_named(
     ],
 )
 def test_options_that_do_not_fit_are_an_error(
-    run: Run, cache: Path, capsys: pytest.CaptureFixture[str], words: str, told: str
+    run: Command, cache: Path, capsys: pytest.CaptureFixture[str], words: str, told: str
 ) -> None:
     assert run("vgg16", *words.split()) == 2
     assert told in error_of(capsys)
@@ -292,7 +281,10 @@ def test_options_that_do_not_fit_are_an_error(
 
 
 def test_a_cache_that_is_a_file_is_told(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("JAXINPAINT_CACHE", str(tmp_path / "file"))
@@ -301,7 +293,7 @@ def test_a_cache_that_is_a_file_is_told(
 
 
 def test_a_network_that_is_not_known_is_an_error(
-    run: Run, cache: Path, capsys: pytest.CaptureFixture[str]
+    run: Command, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("vgg11") == 2
     assert "vgg11" in capsys.readouterr().err
@@ -310,7 +302,7 @@ def test_a_network_that_is_not_known_is_an_error(
 
 @pytest.mark.parametrize("how", ["a byte is another", "cut short", "empty"])
 def test_a_damaged_cache_is_told_with_the_way_out(
-    run: Run,
+    run: Command,
     cache: Path,
     tmp_path: Path,
     flat: dict[str, np.ndarray],

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -20,6 +21,7 @@ from jaxinpaint.recipes.base import (
     Multiple,
     Player,
     Recipe,
+    Step,
     TrainState,
 )
 from jaxinpaint.training.checkpoints import open_checkpoints
@@ -101,6 +103,32 @@ def test_a_run_in_parts_ends_with_the_bits_of_a_run_in_one(tmp_path, first_part:
     whole = run(tmp_path / "whole", 8)
     run(tmp_path / "parts", first_part)
     assert weight(run(tmp_path / "parts", 8)) == weight(whole)
+
+
+def test_steps_of_several_kinds_are_compiled_once_each_and_told_of_apart(tmp_path: Path) -> None:
+    traced = []
+
+    def kind(name: str) -> Step:
+        def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+            traced.append(name)
+            return replace(state, step=state.step + 1), {name: Mean(jnp.ones(()), jnp.ones(()))}
+
+        return step
+
+    kinds = [kind("first"), kind("second"), kind("third")]
+    run(tmp_path, 7, adding_recipe()._replace(step_at=lambda number: kinds[number % 3]))
+    assert traced == ["first", "second", "third"]
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    names = {"first", "second", "third"}
+    told = {line["step"]: names & line.keys() for line in lines}
+    assert told == {
+        2: {"first", "second"},
+        3: {"third"},
+        4: {"first"},
+        6: {"second", "third"},
+        7: {"first"},
+    }
+    assert all(line[name] == 1 for line in lines for name in names & line.keys())
 
 
 def test_a_signal_stops_after_the_step_and_saves(tmp_path: Path) -> None:

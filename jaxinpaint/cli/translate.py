@@ -1,0 +1,50 @@
+"""``jaxinpaint translate``: make a picture from another, or one from each of a folder."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from jaxinpaint.cli.jobs import Job, carry_out, check_sources_stay, planned
+
+if TYPE_CHECKING:
+    from jaxinpaint.translator import Translator
+
+
+def translate(
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")],
+    image: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE")],
+    /,
+    *,
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="OUT")],
+) -> None:
+    """Make pictures from others, such as photographs from labels.
+
+    Args:
+        run: The folder of a run on pairs, such as runs/pan-pairs-1.
+        image: A picture of any size, or a folder of pictures.
+        output: The file to write (its suffix is its format), or a folder.
+            It is a new picture of the same size: in colour, upright and opaque.
+            EXIF and colour profile are not taken over from the one it is made from.
+    """
+    from jaxinpaint.run_config import load_config
+    from jaxinpaint.translator import load
+
+    load_config(run)  # first, because it is quick to fail
+    jobs = planned(image, output)
+    check_sources_stay(jobs, [job.picture for job in jobs])
+    translator = load(run)
+    carry_out(jobs, lambda job: _translate(translator, job), participle="translated")
+
+
+def _translate(translator: "Translator", job: Job) -> None:
+    """Makes one picture.
+
+    Raises:
+        UnreadablePicture: if the file can't be read.
+        ValueError: if the target's format does not hold the picture as it is.
+    """
+    from jaxinpaint.data.pictures import read_rgb
+    from jaxinpaint.data.rewriting import write_new
+
+    write_new(translator(read_rgb(job.picture)), job.target)
