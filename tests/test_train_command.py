@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from safetensors.numpy import save_file
 
 from jaxinpaint import recipes
@@ -143,6 +144,64 @@ def test_resuming_may_change_how_long_but_not_what(tmp_path: Path) -> None:
     assert parse([*resume, "--data.path", "moved"]).config.data.path == Path("moved").absolute()
     with pytest.raises(ValueError, match="Start a new run"):
         parse([*resume, "--seed", "5"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["pan", "--data.size", "64"], r"made for 128: take --data\.size 128, or .*size 64"),
+        (["--data.size", "100"], "take 64 or 128"),
+        (["pan-pairs", "--data.path", "."], r"--data\.pairs what they are made from"),
+        (["pan", "--data.path", ".", "--data.pairs", "."], r"--data\.pairs is for recipes"),
+        (["--average", "2"], "the decay of a running average is 2"),
+    ],
+)
+def test_what_does_not_suit_the_recipe_takes_no_folder(
+    tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    order = parse([*arguments, "--run", str(tmp_path / "run")])
+    with pytest.raises(ValueError, match=message):
+        run(order)
+    assert not (tmp_path / "run").exists()
+
+
+TINY_PAN = [
+    *("--recipe.width", "2", "--recipe.discriminator-width", "2", "--recipe.levels", "3"),
+    *("--data.size", "16", "--data.short-side", "20", "--data.batch-size", "2"),
+    *("--log-every", "1", "--checkpoint-every", "2", "--sample-every", "8"),
+]
+
+
+@pytest.mark.slow
+def test_players_that_move_in_turn_go_on_where_they_were(tmp_path: Path) -> None:
+    arguments = ["pan-holes", *TINY_PAN, "--average", "0.9"]
+    for folder, stops in (("whole", [5]), ("parts", [2, 4, 5])):
+        for i, steps in enumerate(stops):
+            where = ["--resume"] if i else [*arguments, "--run"]
+            code, _, err = finished(command(*where, str(tmp_path / folder), "--steps", str(steps)))
+            assert code == 0, err
+    assert weights(tmp_path / "whole", 5) == weights(tmp_path / "parts", 5)
+
+
+@pytest.mark.slow
+def test_a_run_on_pairs_learns_from_them_and_translates(tmp_path: Path) -> None:
+    for name, colour in (("photos", (90, 160, 30)), ("labels", (0, 0, 255))):
+        (tmp_path / name).mkdir()
+        for i in range(3):
+            Image.new("RGB", (30, 24), colour).save(tmp_path / name / f"{i}.png")
+    photos, labels, folder = (str(tmp_path / name) for name in ("photos", "labels", "run"))
+    data = ["--data.path", photos, "--data.pairs", labels]
+    held_out = ["--data.held-out", photos, "--data.held-out-pairs", labels]
+    code, out, err = finished(
+        command("pan-pairs", *TINY_PAN, *data, *held_out, "--run", folder, "--steps", "30")
+    )
+    assert code == 0, err
+    assert "PSNR, mean of 3 held-out pictures" in out
+    made = tmp_path / "made.png"
+    arguments = ["translate", folder, str(tmp_path / "labels" / "0.png"), "-o", str(made)]
+    subprocess.run([sys.executable, "-m", "jaxinpaint", *arguments], check=True, cwd=ROOT)
+    with Image.open(made) as picture:
+        assert picture.size == (30, 24)
 
 
 # A batch for the tests' eight devices.

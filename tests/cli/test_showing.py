@@ -1,0 +1,98 @@
+"""What a run shows of held-out pictures, with recipes that compute next to nothing."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxinpaint.cli.showing import show_held_out
+from jaxinpaint.data.sources import DataConfig
+from jaxinpaint.evaluation.held_out import BUCKETS
+from jaxinpaint.recipes.base import Inpainted, Multiple, Player, Recipe, TrainState, Window
+
+
+def state(brightness: float) -> TrainState:
+    player = Player({"params": {"brightness": jnp.float32(brightness)}}, ())
+    return TrainState(jnp.zeros((), jnp.int32), jax.random.key(0), {"generator": player})
+
+
+def painting(takes: Multiple | Window) -> Recipe:
+    """Fills holes with a grey."""
+
+    def inpaint(variables, image: jax.Array, hole: jax.Array) -> Inpainted:
+        grey = jnp.full_like(image, variables["params"]["brightness"])
+        return Inpainted(grey, jnp.where(hole > 0, grey, image))
+
+    return Recipe(lambda key, size: state(0), lambda number: NotImplemented, takes, inpaint)
+
+
+def translating() -> Recipe:
+    """Turns pictures into their negatives."""
+    return Recipe(
+        lambda key, size: state(0),
+        lambda number: NotImplemented,
+        Multiple(8),
+        translate=lambda variables, image: 1 - image,
+    )
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    """Two grey held-out pictures of 100, and their negatives."""
+    for name, level in (("held_out", 100), ("inputs", 155)):
+        (tmp_path / name).mkdir()
+        for i in range(2):
+            Image.new("RGB", (40, 24), (level, level, level)).save(tmp_path / name / f"{i}.png")
+    return tmp_path
+
+
+def data(folder: Path, **options: Path) -> DataConfig:
+    return DataConfig(path=folder, held_out=folder / "held_out", size=16, **options)
+
+
+@pytest.mark.parametrize("takes", [Multiple(8), Window(16, 4)])
+def test_holes_are_those_that_the_network_is_for(folders: Path, takes, capsys) -> None:
+    show = show_held_out(painting(takes), data(folders))
+    assert show is not None
+    assert show.pictures == 2
+    show.compare(state(100 / 255), folders)
+    told = capsys.readouterr().out
+    holes = 2 if isinstance(takes, Window) else 2 * len(BUCKETS)
+    assert f"mean of {holes} holes in held-out pictures (short side 16)" in told
+    assert "network      60.00 dB" in told  # perfect: all is of this grey
+    assert (folders / "held_out.png").exists()
+
+
+def test_samples_are_of_the_state_that_is_shown(folders: Path) -> None:
+    show = show_held_out(painting(Window(16, 4)), data(folders))
+    assert show is not None
+    dark, bright = (show.sample(state(brightness)) for brightness in (0.0, 1.0))
+    assert dark.shape == bright.shape
+    assert dark.mean() < bright.mean()
+
+
+def test_averages_are_shown_where_they_are_kept(folders: Path) -> None:
+    show = show_held_out(painting(Window(16, 4)), data(folders))
+    assert show is not None
+    averaged = state(0.0)
+    averaged.averages["generator"] = state(1.0).players["generator"].variables
+    np.testing.assert_array_equal(show.sample(averaged), show.sample(state(1.0)))
+
+
+def test_pairs_show_what_is_made_of_their_sources(folders: Path, capsys) -> None:
+    config = data(folders, pairs=folders / "inputs", held_out_pairs=folders / "inputs")
+    show = show_held_out(translating(), config)
+    assert show is not None
+    assert show.pictures == 2
+    show.compare(state(0), folders)
+    assert "PSNR, mean of 2 held-out pictures: 60.00 dB" in capsys.readouterr().out
+    assert (folders / "held_out.png").exists()
+
+
+def test_without_held_out_pictures_there_is_nothing_to_show(folders: Path) -> None:
+    assert show_held_out(painting(Multiple(8)), DataConfig(path=folders, size=16)) is None
+    pairs = DataConfig(path=folders, pairs=folders, size=16)
+    assert show_held_out(translating(), pairs) is None
