@@ -70,20 +70,20 @@ class _UNet(nn.Module):
         channels = [self.width * min(2**i, 8) for i in range(self.levels)]
         x, raw = image, []
         for i, outputs in enumerate(channels, start=1):
-            x = conv(x, self._kernel(f"enc_{i}", 3, x, outputs), strides=2, padding=1)
+            x = conv(x, self._kernel(f"enc_{i}", x, outputs, 3), strides=2, padding=1)
             x = x + self._bias(f"enc_{i}", outputs) if i == 1 else x
             raw.append(x)
             x = leaky_relu(x if i == 1 else self._normed(f"enc_{i}", x, train))
         for i in range(self.levels - 1, 0, -1):
-            x = transposed_conv(x, self._kernel(f"dec_{i}", 4, x, channels[i - 1]))
+            x = transposed_conv(x, self._kernel(f"dec_{i}", x, channels[i - 1], 4))
             x = self._normed(f"dec_{i}", x, train)
             if train and self.dropout and i >= self.levels - DROPPING:
                 x = _dropped(x, self.dropout, keys, layer=i)
             x = nn.relu(jnp.concatenate([x, raw[i - 1]], axis=-1))
-        x = transposed_conv(x, self._kernel("dec_0", 4, x, 3))
+        x = transposed_conv(x, self._kernel("dec_0", x, 3, 4))
         return jnp.tanh(x + self._bias("dec_0", 3))
 
-    def _kernel(self, name: str, side: int, x: Array, outputs: int) -> Array:
+    def _kernel(self, name: str, x: Array, outputs: int, side: int) -> Array:
         return self.param(f"{name}_kernel", dcgan_normal, (side, side, x.shape[-1], outputs))
 
     def _bias(self, name: str, outputs: int) -> Array:

@@ -1,36 +1,41 @@
 """A generator against a discriminator: the steps of both, together or alone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from jaxinpaint.array_typing import Logits, RandomKey, Scalar, Variables
+from jaxinpaint.array_typing import Image, Logits, PerImage, RandomKey, Scalar, Variables
 from jaxinpaint.nets.network import Network
 from jaxinpaint.recipes.base import (
     Batch,
     Mean,
     Metrics,
     Player,
+    Recipe,
+    Step,
     TrainState,
     averaged_over,
     stepped,
 )
+from jaxinpaint.recipes.tasks import Posed, Task
 
-BOTH = frozenset({"generator", "discriminator"})
+# Who moves, step by step, over and over.
+TOGETHER = (frozenset({"discriminator", "generator"}),)
+IN_TURN = (frozenset({"discriminator"}), frozenset({"generator"}), *TOGETHER)
 
 # A loss, with the judge's variables after its passes and what there is to tell.
 Judged = tuple[Scalar, tuple[Variables, Metrics]]
 
 
 class Game(NamedTuple):
-    """What two players play for, as pure functions. What is posed and painted may be any tree.
+    """What two players play for, as pure functions.
 
     Attributes:
-        pose: ``(key, batch) -> posed``: what the generator is shown and should paint.
         paint: ``(generator's variables, posed) -> (painted, variables)``.
         tell_apart: ``(discriminator's variables, posed, painted) -> (loss, (variables, metrics))``,
             which the discriminator minimises.
@@ -38,67 +43,94 @@ class Game(NamedTuple):
             metrics))``, which the generator minimises.
     """
 
-    pose: Callable[[RandomKey, Batch], Any]
-    paint: Callable[[Variables, Any], tuple[Any, Variables]]
-    tell_apart: Callable[[Variables, Any, Any], Judged]
-    pass_for_real: Callable[[Any, Any, Variables], Judged]
+    paint: Callable[[Variables, Posed], tuple[Image, Variables]]
+    tell_apart: Callable[[Variables, Posed, Image], Judged]
+    pass_for_real: Callable[[Image, Posed, Variables], Judged]
 
 
-def start(
-    key: RandomKey,
-    size: tuple[int, int],
-    networks: Mapping[str, Network],
-    optimisers: Mapping[str, optax.GradientTransformation],
-) -> TrainState:
-    """The state before the first step.
+class Side(NamedTuple):
+    """A player's network and optimiser."""
+
+    network: Network
+    optimiser: optax.GradientTransformation
+
+
+def adversarial(
+    task: Task,
+    game: Game,
+    generator: Side,
+    discriminator: Side,
+    *,
+    turns: Sequence[frozenset[str]] = TOGETHER,
+    moves_others_averages: bool,
+    axis_name: str | None,
+) -> Recipe:
+    """The recipe of a game: two players, ``generator`` and ``discriminator``.
 
     Args:
-        key: of all that is drawn.
-        size: height and width of the pictures that the generator is shown.
-        networks: by player; the discriminator is made for what the generator paints.
-        optimisers: by player.
+        task: what the generator is shown, and should paint.
+        game: what the players minimise.
+        generator: whose network makes pictures from pictures.
+        discriminator: whose network is given pictures as the generator paints them.
+        turns: who moves in step i: ``turns[i % len(turns)]``.
+        moves_others_averages: whether a player's turn also moves the running averages of the other,
+            whose batch statistics it uses.
+        axis_name: the mapped axis over which gradients are averaged.
     """
+    sides = {"generator": generator, "discriminator": discriminator}
+
+    def moving(movers: frozenset[str]) -> Step:
+        def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+            posed = task.pose(jax.random.fold_in(state.key, state.step), batch)
+            players, metrics = _played(
+                game, sides, state.players, posed, movers, moves_others_averages, axis_name
+            )
+            return replace(state, step=state.step + 1, players=players), metrics
+
+        return step
+
+    steps = [moving(movers) for movers in turns]
+    return Recipe(
+        init=partial(_start, sides),
+        step_at=lambda number: steps[number % len(steps)],
+        takes=task.takes,
+        inpaint=task.inpaint and partial(task.inpaint, generator.network),
+        translate=task.translate and partial(task.translate, generator.network),
+    )
+
+
+def _start(sides: Mapping[str, Side], key: RandomKey, size: tuple[int, int]) -> TrainState:
+    """The state before the first step, for pictures of a size that the generator is shown."""
     generator_key, discriminator_key, run_key = jax.random.split(key, 3)
     shown = jnp.zeros((1, *size, 3))
-    of_g = networks["generator"].init(generator_key, shown)
-    painted = jax.eval_shape(lambda: networks["generator"].apply(of_g, shown)[0])
-    of_d = networks["discriminator"].init(discriminator_key, jnp.zeros(painted.shape))
+    generator = sides["generator"].network
+    of_g = generator.init(generator_key, shown)
+    painted = jax.eval_shape(lambda: generator.apply(of_g, shown)[0])
+    of_d = sides["discriminator"].network.init(discriminator_key, jnp.zeros(painted.shape))
     players = {
-        name: Player(variables, optimisers[name].init(variables["params"]))
+        name: Player(variables, sides[name].optimiser.init(variables["params"]))
         for name, variables in {"generator": of_g, "discriminator": of_d}.items()
     }
     return TrainState(jnp.zeros((), jnp.int32), run_key, players)
 
 
-def play(
+def _played(
     game: Game,
-    optimisers: Mapping[str, optax.GradientTransformation],
-    state: TrainState,
-    batch: Batch,
-    *,
-    movers: frozenset[str] = BOTH,
+    sides: Mapping[str, Side],
+    players: Mapping[str, Player],
+    posed: Posed,
+    movers: frozenset[str],
     moves_others_averages: bool,
     axis_name: str | None,
-) -> tuple[TrainState, Metrics]:
-    """One step of the game: the discriminator's update, then the generator's, or one of them.
+) -> tuple[dict[str, Player], Metrics]:
+    """The players after the moves of those who move, and what there is to tell of these.
 
-    The generator runs forward once. Its update is judged by the discriminator as it is after its
-    own, on the same pictures.
-
-    Args:
-        game: what it is about.
-        optimisers: by player.
-        state: with the players ``generator`` and ``discriminator``.
-        batch: of pictures.
-        movers: the players who make a step; of the others nothing is told.
-        moves_others_averages: whether a player's turn also moves the running averages of the other,
-            whose batch statistics it uses.
-        axis_name: the mapped axis over which gradients are averaged.
+    The discriminator moves first. The generator runs forward once; it is judged by the
+    discriminator as it is then, on the same pictures.
     """
-    g, d = state.players["generator"], state.players["discriminator"]
-    posed = game.pose(jax.random.fold_in(state.key, state.step), batch)
+    g, d = players["generator"], players["discriminator"]
 
-    def paint(params: Variables) -> tuple[Any, Variables]:
+    def paint(params: Variables) -> tuple[Image, Variables]:
         return game.paint({**g.variables, "params": params}, posed)
 
     painted, pull_back, after_painting = jax.vjp(paint, g.variables["params"], has_aux=True)
@@ -109,7 +141,9 @@ def play(
 
         gradients, (variables, metrics) = jax.grad(loss, has_aux=True)(d.variables["params"])
         gradients, metrics = averaged_over(axis_name, (gradients, metrics))
-        d, norms = stepped("discriminator", d, variables, gradients, optimisers["discriminator"])
+        d, norms = stepped(
+            "discriminator", d, variables, gradients, sides["discriminator"].optimiser
+        )
         if moves_others_averages:
             g = g._replace(variables=after_painting)
         return g, d, metrics | norms
@@ -118,7 +152,8 @@ def play(
         judge = jax.grad(game.pass_for_real, has_aux=True)
         pull, (judged, metrics) = judge(painted, posed, d.variables)
         gradients, metrics = averaged_over(axis_name, (pull_back(pull)[0], metrics))
-        g, norms = stepped("generator", g, after_painting, gradients, optimisers["generator"])
+        optimiser = sides["generator"].optimiser
+        g, norms = stepped("generator", g, after_painting, gradients, optimiser)
         if moves_others_averages:
             d = d._replace(variables=judged)
         return g, d, metrics | norms
@@ -130,14 +165,17 @@ def play(
     if "generator" in movers:
         g, d, told = generate(g, d)
         metrics |= told
-    players = {"generator": g, "discriminator": d}
-    return replace(state, step=state.step + 1, players=players), metrics
+    return {"generator": g, "discriminator": d}, metrics
 
 
-def told_apart(real: Logits, fake: Logits) -> Metrics:
-    """How often a discriminator is right: half each where it knows nothing, 1 where it has won."""
-    n = jnp.float32(real.shape[0])
+def told_apart(losses: PerImage, of_real: Logits, of_fake: Logits) -> Metrics:
+    """The discriminator's loss, and how often it is right.
+
+    It is right half of the time where it knows nothing, and always where it has won.
+    """
+    n = jnp.float32(losses.size)
     return {
-        "right_about_real": Mean(jnp.sum(real > 0, dtype=jnp.float32), n),
-        "right_about_fake": Mean(jnp.sum(fake < 0, dtype=jnp.float32), n),
+        "discriminator": Mean(jnp.sum(losses), n),
+        "right_about_real": Mean(jnp.sum(of_real > 0, dtype=jnp.float32), n),
+        "right_about_fake": Mean(jnp.sum(of_fake < 0, dtype=jnp.float32), n),
     }

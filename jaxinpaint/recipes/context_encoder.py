@@ -17,22 +17,14 @@ import jax.numpy as jnp
 import optax
 
 from jaxinpaint import masks
-from jaxinpaint.array_typing import Image, RandomKey, Variables
+from jaxinpaint.array_typing import Image, Variables
 from jaxinpaint.nets.context_encoder import context_encoder as generator_network
 from jaxinpaint.nets.discriminators import dcgan_discriminator
 from jaxinpaint.objectives.adversarial import log_discriminator, log_generator
 from jaxinpaint.objectives.pixel import mse
 from jaxinpaint.recipes import tasks
-from jaxinpaint.recipes.adversarial import Game, Judged, play, start, told_apart
-from jaxinpaint.recipes.base import (
-    Batch,
-    Mean,
-    Metrics,
-    Recipe,
-    TrainState,
-    Window,
-    weighted_sum,
-)
+from jaxinpaint.recipes.adversarial import Game, Judged, Side, adversarial, told_apart
+from jaxinpaint.recipes.base import Recipe, Window, weighted_sum
 from jaxinpaint.recipes.tasks import Posed, Task
 
 
@@ -111,11 +103,6 @@ def context_encoder(config: ContextEncoderConfig, *, axis_name: str | None = Non
     discriminator = dcgan_discriminator(
         size=painted, width=config.discriminator_width, axis_name=axis_name
     )
-    optimisers = {
-        "generator": optax.adam(config.learning_rate, b1=config.beta1),
-        "discriminator": optax.adam(config.discriminator_learning_rate, b1=config.beta1),
-    }
-    task = _task(config)
     w = config.pixel_weight
     weights = {"adversarial": 1 - w, "pixel": w**2 if config.pixel_weight_twice else w}
 
@@ -126,8 +113,7 @@ def context_encoder(config: ContextEncoderConfig, *, axis_name: str | None = Non
         of_real, variables = discriminator.apply(variables, posed.truth, train=True)
         of_fake, variables = discriminator.apply(variables, fake, train=True)
         losses = log_discriminator(of_real, of_fake, real_label=config.real_label)
-        told = {"discriminator": Mean(jnp.sum(losses), jnp.float32(losses.size))}
-        return jnp.mean(losses), (variables, told | told_apart(of_real, of_fake))
+        return jnp.mean(losses), (variables, told_apart(losses, of_real, of_fake))
 
     def pass_for_real(fake: Image, posed: Posed, variables: Variables) -> Judged:
         logits, variables = discriminator.apply(variables, fake, train=True)
@@ -137,24 +123,14 @@ def context_encoder(config: ContextEncoderConfig, *, axis_name: str | None = Non
         loss, told = weighted_sum(terms, weights)
         return loss, (variables, told)
 
-    game = Game(task.pose, paint, tell_apart, pass_for_real)
-
-    def init(key: RandomKey, size: tuple[int, int]) -> TrainState:
-        networks = {"generator": generator, "discriminator": discriminator}
-        return start(key, size, networks, optimisers)
-
-    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        return play(
-            game,
-            optimisers,
-            state,
-            batch,
-            moves_others_averages=config.moves_others_averages,
-            axis_name=axis_name,
-        )
-
-    inpaint = task.inpaint and partial(task.inpaint, generator)
-    return Recipe(init, lambda number: step, task.takes, inpaint)
+    return adversarial(
+        _task(config),
+        Game(paint, tell_apart, pass_for_real),
+        Side(generator, optax.adam(config.learning_rate, b1=config.beta1)),
+        Side(discriminator, optax.adam(config.discriminator_learning_rate, b1=config.beta1)),
+        moves_others_averages=config.moves_others_averages,
+        axis_name=axis_name,
+    )
 
 
 def _task(config: ContextEncoderConfig) -> Task:

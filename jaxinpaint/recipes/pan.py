@@ -10,14 +10,13 @@ There are no published weights, and no published scores that are reproduced here
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
 import optax
 
 from jaxinpaint import masks
-from jaxinpaint.array_typing import Image, Logits, PerImage, RandomKey, Variables
+from jaxinpaint.array_typing import Image, Logits, PerImage, Variables
 from jaxinpaint.nets.context_encoder import context_encoder
 from jaxinpaint.nets.discriminators import PAN_TAPS, pan_discriminator
 from jaxinpaint.nets.network import Network
@@ -30,20 +29,18 @@ from jaxinpaint.objectives.adversarial import (
 from jaxinpaint.objectives.perceptual_adversarial import perceptual_adversarial, perceptual_margin
 from jaxinpaint.recipes import tasks
 from jaxinpaint.recipes.adversarial import (
+    IN_TURN,
+    TOGETHER,
     Game,
     Judged,
-    play,
-    start,
+    Side,
+    adversarial,
     told_apart,
 )
 from jaxinpaint.recipes.base import (
-    Batch,
     Mean,
-    Metrics,
     Multiple,
     Recipe,
-    Step,
-    TrainState,
     averaged_over,
     weighted_sum,
 )
@@ -131,12 +128,8 @@ def pan(config: PANConfig, *, axis_name: str | None = None) -> Recipe:
     discriminator = pan_discriminator(
         width=config.discriminator_width, center=config.task == "center", axis_name=axis_name
     )
-    optimisers = {
-        "generator": optax.adam(config.learning_rate, b1=config.beta1),
-        "discriminator": optax.adam(config.discriminator_learning_rate, b1=config.beta1),
-    }
     tap_weights = dict(zip(PAN_TAPS, config.tap_weights, strict=True))
-    adversarial = log_generator_saturating if config.saturating else log_generator
+    log_loss = log_generator_saturating if config.saturating else log_generator
     weights = {"perceptual": config.perceptual_weight, "adversarial": config.adversarial_weight}
 
     def paint(variables: Variables, posed: Posed) -> tuple[Image, Variables]:
@@ -156,49 +149,26 @@ def pan(config: PANConfig, *, axis_name: str | None = None) -> Recipe:
         distance = averaged_over(axis_name, jnp.mean(judged.distance))
         margin = perceptual_margin(distance, margin=config.margin)
         one = jnp.ones(())
-        told = {
-            "discriminator": Mean(jnp.sum(losses), jnp.float32(losses.size)),
-            "margin": Mean(margin, one),
-            "margin_active": Mean(jnp.float32(margin > 0), one),
-        }
-        told |= told_apart(judged.of_real, judged.of_fake)
+        told = told_apart(losses, judged.of_real, judged.of_fake)
+        told["margin"] = Mean(margin, one)
+        told["margin_active"] = Mean(jnp.float32(margin > 0), one)
         return jnp.mean(losses) + margin, (variables, told)
 
     def pass_for_real(fake: Image, posed: Posed, variables: Variables) -> Judged:
         judged, variables = judge(variables, posed.truth, fake)
-        terms = {"perceptual": judged.distance, "adversarial": adversarial(judged.of_fake)}
+        terms = {"perceptual": judged.distance, "adversarial": log_loss(judged.of_fake)}
         loss, told = weighted_sum(terms, weights)
         return loss, (variables, told)
 
-    game = Game(task.pose, paint, tell_apart, pass_for_real)
-
-    def init(key: RandomKey, size: tuple[int, int]) -> TrainState:
-        networks = {"generator": generator, "discriminator": discriminator}
-        return start(key, size, networks, optimisers)
-
-    def moving(*movers: str) -> Step:
-        def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-            return play(
-                game,
-                optimisers,
-                state,
-                batch,
-                movers=frozenset(movers),
-                moves_others_averages=config.moves_others_averages,
-                axis_name=axis_name,
-            )
-
-        return step
-
-    both = moving("discriminator", "generator")
-    turns = (moving("discriminator"), moving("generator"), both) if config.in_turn else (both,)
-
-    def step_at(number: int) -> Step:
-        return turns[number % len(turns)]
-
-    inpaint = task.inpaint and partial(task.inpaint, generator)
-    translate = task.translate and partial(task.translate, generator)
-    return Recipe(init, step_at, task.takes, inpaint, translate)
+    return adversarial(
+        task,
+        Game(paint, tell_apart, pass_for_real),
+        Side(generator, optax.adam(config.learning_rate, b1=config.beta1)),
+        Side(discriminator, optax.adam(config.discriminator_learning_rate, b1=config.beta1)),
+        turns=IN_TURN if config.in_turn else TOGETHER,
+        moves_others_averages=config.moves_others_averages,
+        axis_name=axis_name,
+    )
 
 
 class _Judgement(NamedTuple):

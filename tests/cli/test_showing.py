@@ -49,8 +49,9 @@ def folders(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def data(folder: Path, **options: Path) -> DataConfig:
-    return DataConfig(path=folder, held_out=folder / "held_out", size=16, **options)
+def data(folder: Path, pairs: Path | None = None) -> DataConfig:
+    held_out = folder / "held_out"
+    return DataConfig(folder, held_out, pairs=pairs, held_out_pairs=pairs, size=16)
 
 
 @pytest.mark.parametrize("takes", [Multiple(8), Window(16, 4)])
@@ -83,8 +84,7 @@ def test_averages_are_shown_where_they_are_kept(folders: Path) -> None:
 
 
 def test_pairs_show_what_is_made_of_their_sources(folders: Path, capsys) -> None:
-    config = data(folders, pairs=folders / "inputs", held_out_pairs=folders / "inputs")
-    show = show_held_out(translating(), config)
+    show = show_held_out(translating(), data(folders, pairs=folders / "inputs"))
     assert show is not None
     assert show.pictures == 2
     show.compare(state(0), folders)
