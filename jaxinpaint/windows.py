@@ -15,6 +15,7 @@ from jaxinpaint.recipes.base import Window
 Box: TypeAlias = Int[np.ndarray, "2 2"]
 Boxes: TypeAlias = Int[np.ndarray, "_ 2 2"]
 
+ENLARGED = 4  # times at most, so that a small hole is filled from what is near it
 REACH = 2  # pixels of the coarser picture to each side that a bicubic interpolation looks at
 
 
@@ -36,17 +37,17 @@ class Patch(NamedTuple):
 def plan(hole: Missing, window: Window) -> list[Patch]:
     """The squares of a picture that are filled one after another, until nothing is missing.
 
-    A square has the side of the network's window or more, but no more than the picture's shorter
-    side.
+    No square is larger than the picture's shorter side.
 
-    Without a margin there is a square around each region, twice as long as it, smaller ones first.
+    Without a margin there is a square around each region, twice as long as it and at least as long
+    as the window, smaller ones first.
     Regions that lie in it as a whole are filled too. A region that doesn't fit, or leaves less than
     half of the square, is filled part by part, beginning beside what is known.
 
     With a margin there is the smallest square around each region that has it in the middle, where
-    the network paints; it reaches beyond the border if it must. Nothing else may be missing in it:
-    regions that are alone in their squares are filled first, and then are known to the others.
-    Where none is alone, each becomes one with those in its square.
+    the network paints, down to a quarter of the window; it reaches beyond the border if it must.
+    Nothing else may be missing in it: regions that are alone in their squares are filled first, and
+    then are known to the others. Where none is alone, each becomes one with those in its square.
 
     Raises:
         ValueError: with a margin, for a region that touches the border or is too large.
@@ -112,7 +113,7 @@ def _square_around(box: Box, shape: tuple[int, ...], window: Window) -> Square:
     start, stop = box
     height, width = shape
     shorter = min(shape)
-    sizes = np.arange(min(window.side, shorter), shorter + 1)
+    sizes = np.arange(min(window.side // ENLARGED, shorter), shorter + 1)
     margins = _margins(sizes, window)
     room = sizes - 2 * margins
     fits = room >= max(stop - start)

@@ -410,13 +410,13 @@ def test_what_was_filled_stays_in_later_windows() -> None:
 
 
 def test_known_pixels_are_shown_as_they_are_in_every_window() -> None:
-    photo = np.random.default_rng(0).random((400, 400, 3), np.float32)
+    photo = np.random.default_rng(0).random((480, 480, 3), np.float32)
     fill, network = plane_filler(MIDDLE)
-    # The first window is resized and ends in row 322; the second begins in row 271.
-    fill(photo, hole_of(400, 400, (150, 150, 100, 100), (330, 190, 10, 10)))
+    # The first window is resized and ends in row 323; the second begins in row 304.
+    fill(photo, hole_of(480, 480, (150, 150, 100, 100), (340, 190, 56, 56)))
     _, (image, unknown) = network.shown
     known = unknown[0, ..., 0] == 0
-    np.testing.assert_array_equal(image[0][known], photo[271:399, 131:259][known])
+    np.testing.assert_array_equal(image[0][known], photo[304:432, 154:282][known])
 
 
 def test_nothing_is_run_for_a_batch_with_a_hole_that_cannot_be_filled() -> None:

@@ -149,7 +149,7 @@ def test_resuming_may_change_how_long_but_not_what(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["pan", "--data.size", "64"], r"made for 128: take --data\.size 128, or .*size 64"),
+        (["pan", "--data.size", "64"], r"made for 128: take --data\.size 128, or .*recipe\.size"),
         (["--data.size", "100"], "take 64 or 128"),
         (["pan-pairs", "--data.path", "."], r"--data\.pairs what they are made from"),
         (["pan", "--data.path", ".", "--data.pairs", "."], r"--data\.pairs is for recipes"),

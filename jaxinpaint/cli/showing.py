@@ -10,11 +10,10 @@ from PIL import Image
 
 from jaxinpaint import inpainter, translator
 from jaxinpaint.array_typing import RGB
-from jaxinpaint.data.pictures import scaled
+from jaxinpaint.data.pictures import middle, scaled
 from jaxinpaint.data.sources import DataConfig, Pair, held_out_pairs, held_out_pictures
 from jaxinpaint.evaluation import baselines, held_out
 from jaxinpaint.evaluation.grids import grid, holed
-from jaxinpaint.evaluation.held_out import Case
 from jaxinpaint.recipes.base import Recipe, TrainState, Window
 
 SHOWN = 8  # rows of a grid
@@ -41,20 +40,27 @@ def show_held_out(recipe: Recipe, data: DataConfig) -> Show | None:
         ValueError: if there should be pictures and are none, or none that suit the recipe.
     """
     if recipe.translate is not None:
-        pairs = [_scaled(pair, data.size) for pair in held_out_pairs(data)]
+        pairs = [Pair(*(_as_trained(p, data) for p in pair)) for pair in held_out_pairs(data)]
         return _show_pairs(recipe, pairs) if pairs else None
-    pictures = [scaled(picture, data.size) for picture in held_out_pictures(data)]
-    if not pictures:
-        return None
-    if isinstance(recipe.takes, Window) and recipe.takes.margin:
-        cases = held_out.center_cases(pictures, margin=recipe.takes.margin)
-    else:
-        cases = held_out.cases(pictures)
-    return _show_holes(recipe, cases, pictures=len(pictures))
+    pictures = [_as_trained(picture, data) for picture in held_out_pictures(data)]
+    return _show_holes(recipe, pictures) if pictures else None
 
 
-def _show_holes(recipe: Recipe, cases: Sequence[Case], *, pictures: int) -> Show:
+def _as_trained(picture: RGB, data: DataConfig) -> RGB:
+    """The picture at the scale of training: its middle, if training sees cuts of one scale."""
+    if data.short_side is None:
+        return scaled(picture, data.size)
+    return middle(scaled(picture, data.short_side), data.size)
+
+
+def _show_holes(recipe: Recipe, pictures: Sequence[RGB]) -> Show:
     fill = inpainter.of(recipe, {})
+    takes = recipe.takes
+    if isinstance(takes, Window) and takes.margin:
+        squares = [middle(picture, takes.side) for picture in pictures]
+        kind, cases = "square", held_out.center_cases(squares, margin=takes.margin)
+    else:
+        kind, cases = "irregular", held_out.cases(pictures)
 
     def filler(state: TrainState) -> inpainter.Inpainter:
         return dataclasses.replace(fill, variables=state.generator)
@@ -70,7 +76,7 @@ def _show_holes(recipe: Recipe, cases: Sequence[Case], *, pictures: int) -> Show
         fills = _methods() | {"network": filler(state)}
         scores = held_out.psnr_in_holes(fills, cases)
         print(
-            f"\nPSNR inside the hole, mean of {len(cases)} holes in held-out pictures "
+            f"\nPSNR inside the hole, mean of {len(cases)} {kind} holes in held-out pictures "
             f"(short side {min(cases[0].hole.shape)}):"
         )
         for name, score in scores.items():
@@ -81,7 +87,7 @@ def _show_holes(recipe: Recipe, cases: Sequence[Case], *, pictures: int) -> Show
         ]
         _save(grid(rows, ["input", *fills, "truth"]), folder)
 
-    return Show(pictures, sample, compare)
+    return Show(len(pictures), sample, compare)
 
 
 def _show_pairs(recipe: Recipe, pairs: Sequence[Pair]) -> Show:
@@ -111,10 +117,6 @@ def _methods() -> dict[str, held_out.Fill]:
         print("no OpenCV, so no Telea: pip install 'jaxinpaint[baselines]'")
         return methods
     return methods | {"Telea": baselines.telea}
-
-
-def _scaled(pair: Pair, size: int) -> Pair:
-    return Pair(*(scaled(picture, size) for picture in pair))
 
 
 def _save(pictures: RGB, folder: Path) -> None:

@@ -87,7 +87,7 @@ def run(order: Order) -> Trained:
     _check_pairs(recipe, config.data)
     pictures = training_pictures(config.data)
     show = show_held_out(recipe, config.data)
-    _check_step(recipe, config.data)
+    _check_steps(recipe, config.data, config.loop.steps)
     save_config(config, folder)
     kept = f"{show.pictures} held out" if show else "none held out (--data.held-out)"
     print(f"{'going on with' if resumes else 'run'} {folder}: {len(pictures)} pictures, {kept}")
@@ -174,8 +174,9 @@ def _resumed(folder: Path, arguments: Sequence[str]) -> Order:
     if config != allowed:
         raise ValueError(
             f"--resume {folder} goes on with that run's recipe, data and seed; only --steps, "
-            "--log-every, --sample-every, --checkpoint-every, --keep and --recipe.gradient-norms "
-            "can change, and where the pictures lie. Start a new run for anything else"
+            "--log-every, --sample-every, --checkpoint-every and --keep can change, where the "
+            "pictures lie, and --recipe.gradient-norms of partial convolutions. Start a new run "
+            "for anything else"
         )
     return Order(config, folder, resumes=True)
 
@@ -236,7 +237,7 @@ def _check_size(size: int, takes: Multiple | Window) -> None:
         case Window(side=side) if size != side:
             raise ValueError(
                 f"--data.size {size} does not suit this network, which is made for {side}: take "
-                f"--data.size {side}, or make it for yours with --recipe.size {size}"
+                f"--data.size {side}, or make the network for other pictures (--recipe.size)"
             )
 
 
@@ -250,8 +251,10 @@ def _check_pairs(recipe: Recipe, data: DataConfig) -> None:
         )
 
 
-def _check_step(recipe: Recipe, data: DataConfig) -> None:
-    """Goes through a step without computing it, so that a config that can't be run takes no folder.
+def _check_steps(recipe: Recipe, data: DataConfig, steps: int) -> None:
+    """Goes through a step of each kind without computing it.
+
+    So a config that can't be run takes no folder.
 
     Raises:
         ValueError: for whatever the network, the sampler or the devices refuse.
@@ -263,12 +266,14 @@ def _check_step(recipe: Recipe, data: DataConfig) -> None:
         )
     size = (data.size, data.size)
 
-    def first_step(key: jax.Array) -> TrainState:
+    def begin(key: jax.Array) -> tuple[TrainState, Batch]:
         image = jnp.zeros((data.batch_size, *size, 3), jnp.uint8)
-        batch = Batch(image, jnp.arange(data.batch_size), image if data.pairs else None)
-        return recipe.step_at(0)(recipe.init(key, size), batch)[0]
+        position = jnp.arange(data.batch_size)
+        return recipe.init(key, size), Batch(image, position, image if data.pairs else None)
 
-    jax.eval_shape(first_step, jax.random.key(0))
+    state, batch = jax.eval_shape(begin, jax.random.key(0))
+    for step in dict.fromkeys(map(recipe.step_at, range(steps))):
+        jax.eval_shape(step, state, batch)
 
 
 def _tell_unreadable(pictures: Pictures) -> None:

@@ -151,3 +151,10 @@ def scaled(picture: RGB, short_side: int) -> RGB:
     scale = short_side / min(height, width)
     target = (max(short_side, round(width * scale)), max(short_side, round(height * scale)))
     return np.asarray(Image.fromarray(picture).resize(target, Image.Resampling.BICUBIC))
+
+
+def middle(picture: RGB, side: int) -> RGB:
+    """The square in the middle of a picture."""
+    height, width = picture.shape[:2]
+    top, left = (height - side) // 2, (width - side) // 2
+    return picture[top : top + side, left : left + side]

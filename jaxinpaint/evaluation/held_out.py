@@ -36,17 +36,13 @@ def cases(pictures: Sequence[RGB]) -> list[Case]:
 
 
 def center_cases(pictures: Sequence[RGB], *, margin: int) -> list[Case]:
-    """The middle square of each picture, with a square hole that keeps a margin off its border."""
-    return [_center_case(picture, margin) for picture in pictures]
-
-
-def _center_case(picture: RGB, margin: int) -> Case:
-    height, width = picture.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    hole = np.zeros((side, side), bool)
-    hole[margin : side - margin, margin : side - margin] = True
-    return Case(picture[top : top + side, left : left + side], hole)
+    """Each picture with a hole that keeps a margin off its border, and is all that is inside."""
+    made = []
+    for picture in pictures:
+        hole = np.zeros(picture.shape[:2], bool)
+        hole[margin:-margin, margin:-margin] = True
+        made.append(Case(picture, hole))
+    return made
 
 
 def psnr_in_holes(fills: Mapping[str, Fill], of: Sequence[Case]) -> dict[str, float]:

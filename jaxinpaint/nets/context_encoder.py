@@ -10,13 +10,13 @@ from jaxtyping import Array, Float
 
 from jaxinpaint.array_typing import Image
 from jaxinpaint.nets.layers import (
+    DCGAN_DEVIATION,
     BatchNorm,
     check_power_of_two,
     check_square,
-    dcgan_normal,
-    dcgan_scale,
     halving_channels,
     leaky_relu,
+    normal_around_one,
 )
 from jaxinpaint.nets.network import Network, network
 from jaxinpaint.ops.partial_conv import conv
@@ -30,6 +30,7 @@ def context_encoder(
     width: int = 64,
     bottleneck: int = 4000,
     encoder_kernel: int = 4,
+    deviation: float = DCGAN_DEVIATION,
     axis_name: str | None = None,
 ) -> Network:
     """An encoder to a single position of many channels, and a decoder to the picture or its centre.
@@ -46,6 +47,7 @@ def context_encoder(
         width: channels of the first layer.
         bottleneck: channels of the narrowest.
         encoder_kernel: side of the kernels that halve the picture: 4 in Context Encoders, 3 in PAN.
+        deviation: of the normal distribution that weights start from.
         axis_name: the mapped axis over which batch statistics are averaged, under `pmap`.
 
     Returns:
@@ -57,7 +59,9 @@ def context_encoder(
             another size.
     """
     check_power_of_two(size=size, output_size=output_size)
-    return network(_ContextEncoder(size, output_size, width, bottleneck, encoder_kernel, axis_name))
+    return network(
+        _ContextEncoder(size, output_size, width, bottleneck, encoder_kernel, deviation, axis_name)
+    )
 
 
 class _ContextEncoder(nn.Module):
@@ -66,6 +70,7 @@ class _ContextEncoder(nn.Module):
     width: int
     bottleneck: int
     encoder_kernel: int
+    deviation: float
     axis_name: str | None
 
     @nn.compact
@@ -90,7 +95,9 @@ class _ContextEncoder(nn.Module):
         return jnp.tanh(transposed_conv(x, self._kernel(f"dec_{len(channels) + 1}", x, last)))
 
     def _kernel(self, name: str, x: Array, outputs: int, side: int = 4) -> Array:
-        return self.param(f"{name}_kernel", dcgan_normal, (side, side, x.shape[-1], outputs))
+        init = nn.initializers.normal(self.deviation)
+        return self.param(f"{name}_kernel", init, (side, side, x.shape[-1], outputs))
 
     def _normed(self, name: str, x: Array, train: bool) -> Array:
-        return BatchNorm(self.axis_name, dcgan_scale, name=f"{name}_norm")(x, train=train)
+        scale_init = normal_around_one(self.deviation)
+        return BatchNorm(self.axis_name, scale_init, name=f"{name}_norm")(x, train=train)

@@ -6,20 +6,24 @@ from jaxtyping import Array, Float
 
 from jaxinpaint.array_typing import Image, Taps
 from jaxinpaint.nets.layers import (
+    DCGAN_DEVIATION,
     BatchNorm,
     check_power_of_two,
     check_square,
-    dcgan_normal,
-    dcgan_scale,
     halving_channels,
     leaky_relu,
+    normal_around_one,
 )
 from jaxinpaint.nets.network import Network, network
 from jaxinpaint.ops.partial_conv import conv
 
 
 def dcgan_discriminator(
-    *, size: int = 64, width: int = 64, axis_name: str | None = None
+    *,
+    size: int = 64,
+    width: int = 64,
+    deviation: float = DCGAN_DEVIATION,
+    axis_name: str | None = None,
 ) -> Network:
     """DCGAN's discriminator, as Context Encoders have it.
 
@@ -31,6 +35,7 @@ def dcgan_discriminator(
     Args:
         size: side of the pictures, a power of two from 32 on.
         width: channels of the first layer.
+        deviation: of the normal distribution that weights start from.
         axis_name: the mapped axis over which batch statistics are averaged, under `pmap`.
 
     Returns:
@@ -41,12 +46,13 @@ def dcgan_discriminator(
             another size.
     """
     check_power_of_two(size=size)
-    return network(_DCGANDiscriminator(size, width, axis_name))
+    return network(_DCGANDiscriminator(size, width, deviation, axis_name))
 
 
 class _DCGANDiscriminator(nn.Module):
     size: int
     width: int
+    deviation: float
     axis_name: str | None
 
     @nn.compact
@@ -56,12 +62,16 @@ class _DCGANDiscriminator(nn.Module):
         for i, channels in enumerate(halving_channels(self.size, self.width), start=1):
             x = conv(x, self._kernel(f"conv_{i}", x, channels), strides=2, padding=1)
             if i > 1:
-                x = BatchNorm(self.axis_name, dcgan_scale, name=f"norm_{i}")(x, train=train)
+                norm = BatchNorm(
+                    self.axis_name, normal_around_one(self.deviation), name=f"norm_{i}"
+                )
+                x = norm(x, train=train)
             x = leaky_relu(x)
         return conv(x, self._kernel("logit", x, 1))[:, 0, 0, 0]
 
     def _kernel(self, name: str, x: Array, outputs: int) -> Array:
-        return self.param(name, dcgan_normal, (4, 4, x.shape[-1], outputs))
+        init = nn.initializers.normal(self.deviation)
+        return self.param(name, init, (4, 4, x.shape[-1], outputs))
 
 
 # The hidden layers of PAN's discriminator that its perceptual loss compares.
@@ -69,14 +79,19 @@ PAN_TAPS: tuple[str, ...] = ("conv_1", "conv_4", "conv_6", "conv_8")
 
 
 def pan_discriminator(
-    *, width: int = 64, center: bool = False, axis_name: str | None = None
+    *,
+    width: int = 64,
+    center: bool = False,
+    deviation: float = DCGAN_DEVIATION,
+    first_deviation: float = 0.5,
+    axis_name: str | None = None,
 ) -> Network:
     """PAN's discriminator, which shows four of its hidden layers.
 
     Nine 3×3 convolutions: 64 channels (tanh, no norm; tap), 128 at half the resolution, 128, 256 at
     half of that (tap), 256, 512 at half (tap), 512, 512 at half (tap), and 8; from the second on
     batch norm and leaky ReLU 0.2. Then one logit of all that is left. Taps are taken after the
-    activation. The first kernel starts from N(0, 0.5), all others from N(0, 0.02).
+    activation. The first kernel starts from larger numbers than all others.
 
     Source: Wang et al., Perceptual Adversarial Networks for Image-to-Image Transformation, TIP
         2018.
@@ -85,18 +100,22 @@ def pan_discriminator(
         width: channels of the first layer.
         center: the variant for the 64² centres of pictures: the first convolution has no padding,
             and the last keeps the resolution. The one for 256² halves it.
+        deviation: of the normal distribution that weights start from.
+        first_deviation: the same of the first kernel.
         axis_name: the mapped axis over which batch statistics are averaged, under `pmap`.
 
     Returns:
         a network of ``image [N, H, W, 3] -> (logits [N], taps)``, taps by the names `PAN_TAPS`, for
         pictures of the size that it was initialised with.
     """
-    return network(_PANDiscriminator(width, center, axis_name))
+    return network(_PANDiscriminator(width, center, deviation, first_deviation, axis_name))
 
 
 class _PANDiscriminator(nn.Module):
     width: int
     center: bool
+    deviation: float
+    first_deviation: float
     axis_name: str | None
 
     @nn.compact
@@ -107,19 +126,23 @@ class _PANDiscriminator(nn.Module):
         for i, outputs in enumerate(channels, start=1):
             halves = i % 2 == 0 or (i == 9 and not self.center)
             unpadded = i == 1 and self.center
-            kernel = self._kernel(f"conv_{i}", x, outputs, 0.5 if i == 1 else 0.02)
+            kernel = self._kernel(f"conv_{i}", x, outputs)
             x = conv(x, kernel, strides=2 if halves else 1, padding=0 if unpadded else 1)
             if i == 1:
                 x = jnp.tanh(x + self.param("conv_1_bias", nn.initializers.zeros, (outputs,)))
             else:
-                norm = BatchNorm(self.axis_name, dcgan_scale, name=f"norm_{i}")
+                norm = BatchNorm(
+                    self.axis_name, normal_around_one(self.deviation), name=f"norm_{i}"
+                )
                 x = leaky_relu(norm(x, train=train))
             layers[f"conv_{i}"] = x
         flat = x.reshape(x.shape[0], -1)
-        logits = flat @ self.param("logit_kernel", dcgan_normal, (flat.shape[1], 1)).astype(x.dtype)
+        init = nn.initializers.normal(self.deviation)
+        logits = flat @ self.param("logit_kernel", init, (flat.shape[1], 1)).astype(x.dtype)
         logits += self.param("logit_bias", nn.initializers.zeros, (1,))
         return logits[:, 0], {name: layers[name] for name in PAN_TAPS}
 
-    def _kernel(self, name: str, x: Array, outputs: int, deviation: float) -> Array:
+    def _kernel(self, name: str, x: Array, outputs: int) -> Array:
+        deviation = self.first_deviation if name == "conv_1" else self.deviation
         init = nn.initializers.normal(deviation)
         return self.param(f"{name}_kernel", init, (3, 3, x.shape[-1], outputs))

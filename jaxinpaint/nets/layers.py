@@ -11,14 +11,18 @@ from jaxtyping import Array, Bool, Float
 from jaxinpaint.array_typing import Image, RandomKey
 
 # Radford et al., DCGAN, ICLR 2016: kernels N(0, 0.02), scales of norms N(1, 0.02).
-dcgan_normal = nn.initializers.normal(0.02)
+DCGAN_DEVIATION = 0.02
 
 
-def dcgan_scale(
-    key: RandomKey, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32
-) -> Float[Array, "..."]:
-    """Scales of norms as DCGAN draws them, N(1, 0.02)."""
-    return 1 + dcgan_normal(key, shape, dtype)
+def normal_around_one(deviation: float) -> nn.initializers.Initializer:
+    """Scales of norms as DCGAN draws them, N(1, deviation)."""
+
+    def init(
+        key: RandomKey, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32
+    ) -> Float[Array, "..."]:
+        return 1 + nn.initializers.normal(deviation)(key, shape, dtype)
+
+    return init
 
 
 # He et al., Delving Deep into Rectifiers, ICCV 2015, eq. 10: N(0, 2 / fan in).

@@ -10,11 +10,11 @@ from jaxtyping import Array, Float, Key
 
 from jaxinpaint.array_typing import Image
 from jaxinpaint.nets.layers import (
+    DCGAN_DEVIATION,
     BatchNorm,
     check_multiple,
-    dcgan_normal,
-    dcgan_scale,
     leaky_relu,
+    normal_around_one,
 )
 from jaxinpaint.nets.network import Network, network
 from jaxinpaint.ops.partial_conv import conv
@@ -25,7 +25,12 @@ DROPPING = 3
 
 
 def pan_unet(
-    *, levels: int = 8, width: int = 64, dropout: float = 0.0, axis_name: str | None = None
+    *,
+    levels: int = 8,
+    width: int = 64,
+    dropout: float = 0.0,
+    deviation: float = DCGAN_DEVIATION,
+    axis_name: str | None = None,
 ) -> Network:
     """A U-Net from picture to picture.
 
@@ -39,6 +44,7 @@ def pan_unet(
         width: channels of the first layer; 8 times as many are the most.
         dropout: the share of features that the three deepest layers of the decoder drop in
             training: 0.5 in one of the published variants, 0 in the other.
+        deviation: of the normal distribution that weights start from.
         axis_name: the mapped axis over which batch statistics are averaged, under `pmap`.
 
     Returns:
@@ -53,13 +59,14 @@ def pan_unet(
         raise ValueError(f"a U-Net of {levels} levels; it needs 2 or more")
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout is {dropout}; it must be in [0, 1)")
-    return network(_UNet(levels, width, dropout, axis_name))
+    return network(_UNet(levels, width, dropout, deviation, axis_name))
 
 
 class _UNet(nn.Module):
     levels: int
     width: int
     dropout: float
+    deviation: float
     axis_name: str | None
 
     @nn.compact
@@ -84,13 +91,15 @@ class _UNet(nn.Module):
         return jnp.tanh(x + self._bias("dec_0", 3))
 
     def _kernel(self, name: str, x: Array, outputs: int, side: int) -> Array:
-        return self.param(f"{name}_kernel", dcgan_normal, (side, side, x.shape[-1], outputs))
+        init = nn.initializers.normal(self.deviation)
+        return self.param(f"{name}_kernel", init, (side, side, x.shape[-1], outputs))
 
     def _bias(self, name: str, outputs: int) -> Array:
         return self.param(f"{name}_bias", nn.initializers.zeros, (outputs,))
 
     def _normed(self, name: str, x: Array, train: bool) -> Array:
-        return BatchNorm(self.axis_name, dcgan_scale, name=f"{name}_norm")(x, train=train)
+        scale_init = normal_around_one(self.deviation)
+        return BatchNorm(self.axis_name, scale_init, name=f"{name}_norm")(x, train=train)
 
 
 def _dropped(

@@ -37,15 +37,15 @@ class Game(NamedTuple):
 
     Attributes:
         paint: ``(generator's variables, posed) -> (painted, variables)``.
-        tell_apart: ``(discriminator's variables, posed, painted) -> (loss, (variables, metrics))``,
-            which the discriminator minimises.
-        pass_for_real: ``(painted, posed, discriminator's variables) -> (loss, (variables,
+        discriminator_loss: ``(discriminator's variables, posed, painted) -> (loss, (variables,
+            metrics))``, which the discriminator minimises.
+        generator_loss: ``(painted, posed, discriminator's variables) -> (loss, (variables,
             metrics))``, which the generator minimises.
     """
 
     paint: Callable[[Variables, Posed], tuple[Image, Variables]]
-    tell_apart: Callable[[Variables, Posed, Image], Judged]
-    pass_for_real: Callable[[Image, Posed, Variables], Judged]
+    discriminator_loss: Callable[[Variables, Posed, Image], Judged]
+    generator_loss: Callable[[Image, Posed, Variables], Judged]
 
 
 class Side(NamedTuple):
@@ -137,7 +137,7 @@ def _played(
 
     def discriminate(g: Player, d: Player) -> tuple[Player, Player, Metrics]:
         def loss(params: Variables) -> Judged:
-            return game.tell_apart({**d.variables, "params": params}, posed, painted)
+            return game.discriminator_loss({**d.variables, "params": params}, posed, painted)
 
         gradients, (variables, metrics) = jax.grad(loss, has_aux=True)(d.variables["params"])
         gradients, metrics = averaged_over(axis_name, (gradients, metrics))
@@ -149,7 +149,7 @@ def _played(
         return g, d, metrics | norms
 
     def generate(g: Player, d: Player) -> tuple[Player, Player, Metrics]:
-        judge = jax.grad(game.pass_for_real, has_aux=True)
+        judge = jax.grad(game.generator_loss, has_aux=True)
         pull, (judged, metrics) = judge(painted, posed, d.variables)
         gradients, metrics = averaged_over(axis_name, (pull_back(pull)[0], metrics))
         optimiser = sides["generator"].optimiser
@@ -168,7 +168,7 @@ def _played(
     return {"generator": g, "discriminator": d}, metrics
 
 
-def told_apart(losses: PerImage, of_real: Logits, of_fake: Logits) -> Metrics:
+def discriminator_metrics(losses: PerImage, of_real: Logits, of_fake: Logits) -> Metrics:
     """The discriminator's loss, and how often it is right.
 
     It is right half of the time where it knows nothing, and always where it has won.

@@ -129,9 +129,9 @@ class Recipe(NamedTuple):
         step_at: ``number -> step``, what makes the step of a number, ``(state, batch) -> (state,
             metrics)``: draws holes, runs all forward passes, losses, gradients and updates of the
             players whose turn it is. It is one and the same function for all steps of a kind, so
-            that each kind is compiled once. The metrics hold ``loss`` of the generator, and the
-            players' ``NAME_gradient_norm`` and ``NAME_update_norm``: a loss is of the weights
-            before the update, so the norms are what tells a broken update.
+            that each kind is compiled once. The metrics hold ``loss``, the generator's, if it
+            moves, and ``NAME_gradient_norm`` and ``NAME_update_norm`` of each player that moves: a
+            loss is of the weights before the update, so the norms tell a broken update.
         takes: what pictures the generator can be given.
         inpaint: ``(generator's variables, image, hole) -> Inpainted``, in [0, 1].
         translate: ``(generator's variables, image) -> image``, in [0, 1], of a recipe that makes

@@ -23,8 +23,9 @@ from jaxinpaint.nets.discriminators import dcgan_discriminator
 from jaxinpaint.objectives.adversarial import log_discriminator, log_generator
 from jaxinpaint.objectives.pixel import mse
 from jaxinpaint.recipes import tasks
-from jaxinpaint.recipes.adversarial import Game, Judged, Side, adversarial, told_apart
+from jaxinpaint.recipes.adversarial import Game, Judged, Side, adversarial, discriminator_metrics
 from jaxinpaint.recipes.base import Recipe, Window, weighted_sum
+from jaxinpaint.recipes.options import check_size, refuse_unread
 from jaxinpaint.recipes.tasks import Posed, Task
 
 
@@ -36,7 +37,7 @@ class ContextEncoderConfig:
     """What is cut out of the training pictures: the square in their middle, which is then all that
     the network can fill; or blots all over them, drawn for each picture."""
     size: int = 128
-    """Side of the pictures, a power of two from 64 on."""
+    """Side of the pictures, a power of two from 64 on; --data.size must be the same."""
     width: int = 64
     """Channels of the generator's first layer."""
     discriminator_width: int = 64
@@ -50,6 +51,8 @@ class ContextEncoderConfig:
     regions all known pixels (10 in one published variant, 1 in the other). In the hole it is 1."""
     hole_ratio: tuple[float, float] = (0.2, 0.3)
     """Random regions: least and greatest share of the picture that is missing."""
+    hole_resolution: float = 0.06
+    """Random regions: the less, the larger the blots; cells of the noise a pixel."""
     pixel_weight: float = 0.999
     """Weight of the pixel term; the adversarial one has what is missing to 1."""
     pixel_weight_twice: bool = False
@@ -64,19 +67,33 @@ class ContextEncoderConfig:
     """Of the discriminator's Adam."""
     beta1: float = 0.5
     """Of both."""
+    deviation: float = 0.02
+    """Of the normal distributions that kernels (around 0) and scales of norms (around 1) start
+    from."""
     moves_others_averages: bool = True
     """Whether the discriminator's running averages also move when it judges for the generator, as
-    in the published programs. They are not used in training."""
+    in the PyTorch program. They are not used in training."""
+
+    def __post_init__(self) -> None:
+        """Refuses what no network can be made for, and options that would not be read."""
+        refuse_unread(self, UNREAD[self.holes], f"--recipe.holes {self.holes}")
+        check_size(self.size)
+        if not 0 <= self.pixel_weight <= 1:
+            raise ValueError(f"--recipe.pixel-weight is {self.pixel_weight}; it must be in [0, 1]")
+
+
+# What only the other kind of holes asks for.
+UNREAD = {"center": ("hole_ratio", "hole_resolution"), "random-region": ("overlap",)}
 
 
 def context_encoder(config: ContextEncoderConfig, *, axis_name: str | None = None) -> Recipe:
     """The recipe: a ``generator`` and a ``discriminator``, both trained by Adam in every step.
 
-    The published order: the discriminator sees true pictures (their centres, or all of them), then
-    painted ones, each batch with statistics of its own, and makes one update; then the generator
-    makes its own on the same painted ones, judged by the discriminator as it is now. The generator
-    runs forward once. Where the centre is painted, ``inpaint`` fills the part of a hole that lies
-    in it.
+    The order of the PyTorch program: the discriminator sees true pictures (their centres, or all
+    of them), then painted ones, each batch with statistics of its own, and makes one update; then
+    the generator makes its own on the same painted ones, judged by the discriminator as it is now.
+    (The original judges it by what the discriminator said before its update.) The generator runs
+    forward once. Where the centre is painted, ``inpaint`` fills the part of a hole that lies in it.
 
     ::
 
@@ -98,10 +115,14 @@ def context_encoder(config: ContextEncoderConfig, *, axis_name: str | None = Non
         output_size=painted,
         width=config.width,
         bottleneck=config.bottleneck,
+        deviation=config.deviation,
         axis_name=axis_name,
     )
     discriminator = dcgan_discriminator(
-        size=painted, width=config.discriminator_width, axis_name=axis_name
+        size=painted,
+        width=config.discriminator_width,
+        deviation=config.deviation,
+        axis_name=axis_name,
     )
     w = config.pixel_weight
     weights = {"adversarial": 1 - w, "pixel": w**2 if config.pixel_weight_twice else w}
@@ -109,13 +130,13 @@ def context_encoder(config: ContextEncoderConfig, *, axis_name: str | None = Non
     def paint(variables: Variables, posed: Posed) -> tuple[Image, Variables]:
         return generator.apply(variables, posed.shown, train=True)
 
-    def tell_apart(variables: Variables, posed: Posed, fake: Image) -> Judged:
+    def discriminator_loss(variables: Variables, posed: Posed, fake: Image) -> Judged:
         of_real, variables = discriminator.apply(variables, posed.truth, train=True)
         of_fake, variables = discriminator.apply(variables, fake, train=True)
         losses = log_discriminator(of_real, of_fake, real_label=config.real_label)
-        return jnp.mean(losses), (variables, told_apart(losses, of_real, of_fake))
+        return jnp.mean(losses), (variables, discriminator_metrics(losses, of_real, of_fake))
 
-    def pass_for_real(fake: Image, posed: Posed, variables: Variables) -> Judged:
+    def generator_loss(fake: Image, posed: Posed, variables: Variables) -> Judged:
         logits, variables = discriminator.apply(variables, fake, train=True)
         region = posed.hole + config.overlap_weight * (1 - posed.hole)
         pixel = mse(fake, posed.truth, region=region)
@@ -125,7 +146,7 @@ def context_encoder(config: ContextEncoderConfig, *, axis_name: str | None = Non
 
     return adversarial(
         _task(config),
-        Game(paint, tell_apart, pass_for_real),
+        Game(paint, discriminator_loss, generator_loss),
         Side(generator, optax.adam(config.learning_rate, b1=config.beta1)),
         Side(discriminator, optax.adam(config.discriminator_learning_rate, b1=config.beta1)),
         moves_others_averages=config.moves_others_averages,
@@ -137,5 +158,7 @@ def _task(config: ContextEncoderConfig) -> Task:
     """What is cut out and painted."""
     if config.holes == "center":
         return tasks.center(config.size, config.overlap)
-    sample = partial(masks.random_region, ratio=config.hole_ratio)
+    sample = partial(
+        masks.random_region, ratio=config.hole_ratio, resolution=config.hole_resolution
+    )
     return tasks.anywhere(sample, Window(config.size))

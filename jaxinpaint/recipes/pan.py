@@ -35,7 +35,7 @@ from jaxinpaint.recipes.adversarial import (
     Judged,
     Side,
     adversarial,
-    told_apart,
+    discriminator_metrics,
 )
 from jaxinpaint.recipes.base import (
     Mean,
@@ -44,6 +44,7 @@ from jaxinpaint.recipes.base import (
     averaged_over,
     weighted_sum,
 )
+from jaxinpaint.recipes.options import check_size, refuse_unread
 from jaxinpaint.recipes.tasks import Posed, Task
 
 
@@ -55,7 +56,7 @@ class PANConfig:
     """What is painted: the square in the middle of pictures; holes anywhere in them; or from one
     picture another (--data.pairs)."""
     size: int = 128
-    """Center: side of the pictures, a power of two from 64 on."""
+    """Center: side of the pictures, a power of two from 64 on; --data.size must be the same."""
     bottleneck: int = 4000
     """Center: channels between encoder and decoder."""
     overlap: int = 0
@@ -97,9 +98,28 @@ class PANConfig:
     """Of the discriminator's Adam."""
     beta1: float = 0.5
     """Of both."""
-    moves_others_averages: bool = True
-    """Whether a player's step also moves the running averages of the other, as in the published
-    program. The discriminator's are not used in training."""
+    deviation: float = 0.02
+    """Of the normal distributions that kernels (around 0) and scales of norms (around 1) start
+    from."""
+    first_deviation: float = 0.5
+    """The same of the discriminator's first kernel."""
+    moves_others_averages: bool = False
+    """Whether a player's step also moves the running averages of the other. The discriminator's are
+    not used in training."""
+
+    def __post_init__(self) -> None:
+        """Refuses what no network can be made for, and options that would not be read."""
+        refuse_unread(self, UNREAD[self.task], f"--recipe.task {self.task}")
+        if self.task == "center":
+            check_size(self.size)
+
+
+# What only other tasks ask for.
+UNREAD = {
+    "center": ("levels", "dropout", "holes", "hole_ratio", "hole_border"),
+    "holes": ("size", "bottleneck", "overlap"),
+    "pairs": ("size", "bottleneck", "overlap", "holes", "hole_ratio", "hole_border"),
+}
 
 
 def pan(config: PANConfig, *, axis_name: str | None = None) -> Recipe:
@@ -126,7 +146,11 @@ def pan(config: PANConfig, *, axis_name: str | None = None) -> Recipe:
     """
     generator, task = _generator(config, axis_name)
     discriminator = pan_discriminator(
-        width=config.discriminator_width, center=config.task == "center", axis_name=axis_name
+        width=config.discriminator_width,
+        center=config.task == "center",
+        deviation=config.deviation,
+        first_deviation=config.first_deviation,
+        axis_name=axis_name,
     )
     tap_weights = dict(zip(PAN_TAPS, config.tap_weights, strict=True))
     log_loss = log_generator_saturating if config.saturating else log_generator
@@ -142,19 +166,19 @@ def pan(config: PANConfig, *, axis_name: str | None = None) -> Recipe:
         distance = perceptual_adversarial(fake_taps, real_taps, weights=tap_weights)
         return _Judgement(of_real, of_fake, distance), variables
 
-    def tell_apart(variables: Variables, posed: Posed, fake: Image) -> Judged:
+    def discriminator_loss(variables: Variables, posed: Posed, fake: Image) -> Judged:
         judged, variables = judge(variables, posed.truth, fake)
         losses = log_discriminator(judged.of_real, judged.of_fake, real_label=config.real_label)
         # One margin for the whole batch, on however many devices it lies.
         distance = averaged_over(axis_name, jnp.mean(judged.distance))
         margin = perceptual_margin(distance, margin=config.margin)
         one = jnp.ones(())
-        told = told_apart(losses, judged.of_real, judged.of_fake)
+        told = discriminator_metrics(losses, judged.of_real, judged.of_fake)
         told["margin"] = Mean(margin, one)
         told["margin_active"] = Mean(jnp.float32(margin > 0), one)
         return jnp.mean(losses) + margin, (variables, told)
 
-    def pass_for_real(fake: Image, posed: Posed, variables: Variables) -> Judged:
+    def generator_loss(fake: Image, posed: Posed, variables: Variables) -> Judged:
         judged, variables = judge(variables, posed.truth, fake)
         terms = {"perceptual": judged.distance, "adversarial": log_loss(judged.of_fake)}
         loss, told = weighted_sum(terms, weights)
@@ -162,7 +186,7 @@ def pan(config: PANConfig, *, axis_name: str | None = None) -> Recipe:
 
     return adversarial(
         task,
-        Game(paint, tell_apart, pass_for_real),
+        Game(paint, discriminator_loss, generator_loss),
         Side(generator, optax.adam(config.learning_rate, b1=config.beta1)),
         Side(discriminator, optax.adam(config.discriminator_learning_rate, b1=config.beta1)),
         turns=IN_TURN if config.in_turn else TOGETHER,
@@ -189,10 +213,15 @@ def _generator(config: PANConfig, axis_name: str | None) -> tuple[Network, Task]
             width=config.width,
             bottleneck=config.bottleneck,
             encoder_kernel=3,
+            deviation=config.deviation,
             axis_name=axis_name,
         ), task
     unet = pan_unet(
-        levels=config.levels, width=config.width, dropout=config.dropout, axis_name=axis_name
+        levels=config.levels,
+        width=config.width,
+        dropout=config.dropout,
+        deviation=config.deviation,
+        axis_name=axis_name,
     )
     takes = Multiple(2**config.levels)
     if config.task == "pairs":

@@ -57,7 +57,7 @@ class PartialConvConfig:
     holes: masks.SamplerName = "irregular"
     """What is cut out of the training pictures."""
     hole_ratio: tuple[float, float] = (0.01, 0.6)
-    """Irregular holes: least and greatest share of the picture that is missing."""
+    """Least and greatest share of the picture that is missing; of centre holes it is a quarter."""
     hole_border: bool = True
     """Irregular holes: whether they may touch the picture's border."""
     valid_weight: float = 1.0

@@ -1,7 +1,4 @@
-"""What a generator that paints whole pictures is shown, and what it is to paint.
-
-Its pictures are in [-1, 1]; all that goes in and out here is in [0, 1].
-"""
+"""What a generator that works in [-1, 1] is shown, what it is to paint, and how it fills holes."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,5 +1,6 @@
 """What a run shows of held-out pictures, with recipes that compute next to nothing."""
 
+import dataclasses
 from pathlib import Path
 
 import jax
@@ -62,7 +63,8 @@ def test_holes_are_those_that_the_network_is_for(folders: Path, takes, capsys) -
     show.compare(state(100 / 255), folders)
     told = capsys.readouterr().out
     holes = 2 if isinstance(takes, Window) else 2 * len(BUCKETS)
-    assert f"mean of {holes} holes in held-out pictures (short side 16)" in told
+    kind = "square" if isinstance(takes, Window) else "irregular"
+    assert f"mean of {holes} {kind} holes in held-out pictures (short side 16)" in told
     assert "network      60.00 dB" in told  # perfect: all is of this grey
     assert (folders / "held_out.png").exists()
 
@@ -73,6 +75,26 @@ def test_samples_are_of_the_state_that_is_shown(folders: Path) -> None:
     dark, bright = (show.sample(state(brightness)) for brightness in (0.0, 1.0))
     assert dark.shape == bright.shape
     assert dark.mean() < bright.mean()
+
+
+def test_pictures_are_shown_at_the_scale_of_training(folders: Path) -> None:
+    seen = []
+
+    def inpaint(variables, image: jax.Array, hole: jax.Array) -> Inpainted:
+        jax.debug.callback(lambda image: seen.append(np.asarray(image)), image)
+        return Inpainted(image, image)
+
+    ramp = np.broadcast_to(np.arange(40, dtype=np.uint8)[None, :, None], (24, 40, 3))
+    for i in range(2):
+        Image.fromarray(np.ascontiguousarray(ramp)).save(folders / "held_out" / f"{i}.png")
+    recipe = painting(Window(16, 4))._replace(inpaint=inpaint)
+    config = dataclasses.replace(data(folders), short_side=24)
+    show = show_held_out(recipe, config)
+    assert show is not None
+    show.sample(state(0))
+    jax.effects_barrier()
+    # At its own scale: the middle 16 of 40 columns, where they are known.
+    np.testing.assert_array_equal(seen[0][0, 0, :, 0] * 255, np.arange(12, 28))
 
 
 def test_averages_are_shown_where_they_are_kept(folders: Path) -> None:

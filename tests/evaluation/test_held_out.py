@@ -31,13 +31,12 @@ def test_no_two_holes_are_alike_and_all_are_the_same_in_every_run(cases: list[Ca
 
 
 def test_holes_in_the_middle_keep_their_margin() -> None:
-    picture = np.arange(6 * 10 * 3, dtype=np.uint8).reshape(6, 10, 3)
-    for upright in (picture, picture.transpose(1, 0, 2)):
-        (case,) = held_out.center_cases([upright], margin=2)
-        assert case.hole.shape == (6, 6)
-        assert case.hole.sum() == 4
-        assert case.hole[2:4, 2:4].all()
-    np.testing.assert_array_equal(case.truth, picture.transpose(1, 0, 2)[2:8])
+    picture = np.arange(6 * 6 * 3, dtype=np.uint8).reshape(6, 6, 3)
+    (case,) = held_out.center_cases([picture], margin=2)
+    assert case.hole.shape == (6, 6)
+    assert case.hole.sum() == 4
+    assert case.hole[2:4, 2:4].all()
+    np.testing.assert_array_equal(case.truth, picture)
 
 
 def test_methods_never_see_the_truth_under_the_hole(cases: list[Case]) -> None:

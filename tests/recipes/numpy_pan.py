@@ -86,7 +86,9 @@ def discriminator(p: Params, image: Array, center: bool) -> tuple[Array, list[Ar
     return 1 / (1 + np.exp(-logits[:, 0])), [layers[i - 1] for i in (1, 4, 6, 8)]
 
 
-def losses(p: Params, truth: Array, painted: Array, *, center: bool) -> dict[str, Any]:
+def losses(
+    p: Params, truth: Array, painted: Array, *, center: bool, margin: float
+) -> dict[str, Any]:
     """What the published program minimises, and what it is made of."""
     of_real, real = discriminator(p, truth, center)
     of_fake, fake = discriminator(p, painted, center)
@@ -95,7 +97,7 @@ def losses(p: Params, truth: Array, painted: Array, *, center: bool) -> dict[str
     entropy = -(0.9 * np.log(of_real) + 0.1 * np.log(1 - of_real)) - np.log(1 - of_fake)
     return {
         "discriminator": entropy.mean(),
-        "margin": max(0.0, 3 - perceptual),
+        "margin": max(0.0, margin - perceptual),
         "perceptual": perceptual,
         "adversarial": np.log(1 - of_fake).mean(),
         "right_about_real": np.mean(of_real > 0.5),

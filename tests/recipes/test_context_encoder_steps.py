@@ -1,5 +1,7 @@
 """Training Context Encoders as the published PyTorch program does, loss by loss."""
 
+from typing import Any
+
 import golden
 import jax
 import jax.numpy as jnp
@@ -134,6 +136,18 @@ def test_what_lies_in_the_hole_has_no_influence() -> None:
     output, _ = fill(drawn_variables(), image, hole)
     other, _ = fill(drawn_variables(), jnp.where(hole > 0, jnp.nan, image), hole)
     np.testing.assert_array_equal(output, other)
+
+
+def test_options_that_make_no_sense_are_refused() -> None:
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"hole_ratio": (0.1, 0.2)}, "--recipe.hole-ratio says nothing"),
+        ({"holes": "random-region", "overlap": 0}, "--recipe.overlap says nothing"),
+        ({"size": 32}, "--recipe.size is 32"),
+        ({"pixel_weight": 1.5}, "--recipe.pixel-weight is 1.5"),
+    ]
+    for options, message in cases:
+        with pytest.raises(ValueError, match=message):
+            ContextEncoderConfig(**options)
 
 
 def test_an_overlap_that_leaves_nothing_covered_is_refused() -> None:

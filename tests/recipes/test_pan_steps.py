@@ -2,6 +2,7 @@
 
 import dataclasses
 from functools import cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from quick_compile import quick_jit
 
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.recipes import PANConfig, pan
-from jaxinpaint.recipes.base import Batch, Metrics, Player, Recipe, Step, TrainState
+from jaxinpaint.recipes.base import Batch, Metrics, Player, Recipe, Step, TrainState, with_average
 
 CENTER = PANConfig(size=64, width=2, discriminator_width=2, bottleneck=3)
 PAIRS = PANConfig(task="pairs", levels=3, width=2, discriminator_width=2)
@@ -73,13 +74,16 @@ def by_numpy(config: PANConfig) -> dict[str, float]:
         shown = truth.copy()
         shown[:, 16:48, 16:48] = np.array((117, 104, 123)) / 127.5 - 1
         painted = numpy_pan.center_generator(generator, shown)
-        return numpy_pan.losses(judge, truth[:, 16:48, 16:48], painted, center=True)
+        return numpy_pan.losses(
+            judge, truth[:, 16:48, 16:48], painted, center=True, margin=config.margin
+        )
     source = np.asarray(examples.source, np.float64) / 127.5 - 1
     painted = numpy_pan.unet(generator, source, config.levels)
-    return numpy_pan.losses(judge, truth, painted, center=False)
+    return numpy_pan.losses(judge, truth, painted, center=False, margin=config.margin)
 
 
-@pytest.mark.parametrize("config", [CENTER, PAIRS], ids=lambda config: config.task)
+# The distance is a little more than 4: a margin of 5 is active.
+@pytest.mark.parametrize("config", [CENTER, dataclasses.replace(PAIRS, margin=5.0)])
 def test_steps_tell_what_numpy_finds(config: PANConfig) -> None:
     expected = by_numpy(config)
     of_discriminator, of_generator = (
@@ -89,7 +93,7 @@ def test_steps_tell_what_numpy_finds(config: PANConfig) -> None:
     # float32 against float64 through batch norms over few values.
     for name in names:
         assert of_discriminator[name] == pytest.approx(expected[name], rel=1e-4)
-    assert of_discriminator["margin_active"] == (expected["perceptual"] < 3)
+    assert of_discriminator["margin_active"] == (config is not CENTER)
     for name in ("perceptual", "adversarial"):
         assert of_generator[name] == pytest.approx(expected[name], rel=1e-4)
     total = expected["perceptual"] + expected["adversarial"]
@@ -148,17 +152,17 @@ def test_in_a_step_of_both_the_generator_is_judged_by_the_discriminator_that_has
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-def test_a_turn_moves_the_others_averages_only_as_published() -> None:
-    own = dataclasses.replace(PAIRS, moves_others_averages=False)
+def test_a_turn_moves_the_others_averages_only_if_asked() -> None:
+    crossing = dataclasses.replace(PAIRS, moves_others_averages=True)
     for number, mover, other in (
         (0, "discriminator", "generator"),
         (1, "generator", "discriminator"),
     ):
-        for config in (PAIRS, own):
+        for config in (PAIRS, crossing):
             after, _ = step(config, number)(start(PAIRS), batch(PAIRS))
             assert not same(averages(start(PAIRS), mover), averages(after, mover))
             still = same(averages(start(PAIRS), other), averages(after, other))
-            assert still == (config is own)
+            assert still == (config is PAIRS)
 
 
 @pytest.mark.parametrize("above", [True, False])
@@ -174,6 +178,39 @@ def test_the_margin_asks_for_more_differences_only_below_it(above: bool) -> None
     moments = [after.players["discriminator"].opt_state, plain.players["discriminator"].opt_state]
     gradients = [list(map(np.asarray, jax.tree.leaves(optax.tree.get(m, "mu")))) for m in moments]
     assert same(*gradients) == (not above)
+
+
+def test_each_kind_of_step_compiles_once_and_moves_nothing_between_host_and_device() -> None:
+    averaged = with_average(pan(dataclasses.replace(PAIRS, moves_others_averages=True)), 0.9)
+    traced = []
+
+    def counted(number: int) -> Step:
+        def step(state: TrainState, some: Batch) -> tuple[TrainState, Metrics]:
+            traced.append(number)
+            return averaged.step_at(number)(state, some)
+
+        return quick_jit(step, donate_argnums=0)
+
+    steps = [counted(number) for number in range(3)]
+    state = jax.jit(averaged.init, static_argnums=1)(jax.random.key(0), (16, 16))
+    batches = [batch(PAIRS, seed) for seed in range(6)]
+    with jax.transfer_guard("disallow"):
+        for number, some in enumerate(batches):
+            state, _ = steps[number % 3](state, some)
+    assert state.step == 6
+    assert traced == [0, 1, 2]
+
+
+def test_options_that_a_task_does_not_read_are_refused() -> None:
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"dropout": 0.5}, "--recipe.dropout says nothing where there is --recipe.task center"),
+        ({"task": "holes", "size": 256}, "--recipe.size says nothing"),
+        ({"task": "pairs", "hole_ratio": (0.1, 0.2)}, "--recipe.hole-ratio says nothing"),
+        ({"size": 96}, "--recipe.size is 96; it must be a power of two"),
+    ]
+    for options, message in cases:
+        with pytest.raises(ValueError, match=message):
+            PANConfig(**options)
 
 
 def test_the_saturating_term_can_be_left_for_the_other() -> None:

@@ -48,7 +48,17 @@ CONTEXT = ContextEncoderConfig(
     size=64, width=4, discriminator_width=4, bottleneck=8, learning_rate=2e-4
 )
 RANDOM_REGION = dataclasses.replace(CONTEXT, holes="random-region")
-PAN = PANConfig(task="holes", levels=2, width=4, discriminator_width=4, dropout=0.5, in_turn=False)
+# The margin lies a little below the distance at the start, so that it is active on some of the
+# devices if each takes its own mean, and on none if they take the mean of all.
+PAN = PANConfig(
+    task="holes",
+    levels=2,
+    width=4,
+    discriminator_width=4,
+    dropout=0.5,
+    in_turn=False,
+    margin=5.6,
+)
 CONFIGS: dict[str, RecipeConfig] = {
     "partial-conv": PIXELWISE,
     "partial-conv through VGG-16, fine-tuned": THROUGH_VGG,
