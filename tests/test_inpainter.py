@@ -5,14 +5,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiny_run import CONFIG, PAIRS, SIZE_MULTIPLE, tiny_run
+from tiny_run import CONFIG, HOLES, PAIRS, REGIONS, SIZE_MULTIPLE, tiny_run
 
 import jaxinpaint
 from jaxinpaint import recipes
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.inpainter import Inpainter, of
 from jaxinpaint.recipes.base import Inpainted, Multiple, Recipe, Window
-from jaxinpaint.run_config import NoRun, save_config
+from jaxinpaint.run_config import NoRun, RunConfig, save_config
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +121,22 @@ def test_beyond_the_picture_nothing_is_known(fill: Inpainter) -> None:
     photo, hole = photo_and_hole(8, 8)
     hole[7:], hole[:, 5:] = True, True
     np.testing.assert_array_equal(fill(photo[:7, :5], hole[:7, :5]), fill(photo, hole)[:7, :5])
+
+
+@pytest.mark.parametrize("config", [HOLES, REGIONS], ids=["PAN", "Context Encoders"])
+def test_networks_of_other_recipes_fill_any_hole_from_what_is_known(
+    tmp_path: Path, config: RunConfig
+) -> None:
+    fill = jaxinpaint.load(tiny_run(tmp_path, config))
+    for height, width in ((64, 64), (70, 45)):
+        photo, hole = photo_and_hole(height, width)
+        hole[:, 10:20] = True
+        filled = fill(photo, hole)
+        np.testing.assert_array_equal(filled[~hole], photo[~hole])
+        assert np.any(filled[hole] != photo[hole])
+        dirty = np.where(hole[..., None], 255 - photo, photo)
+        np.testing.assert_array_equal(fill(dirty, hole), filled)
+        assert np.any(fill(255 - photo, hole)[hole] != filled[hole])
 
 
 def test_the_network_of_these_tests_is_not_saturated(fill: Inpainter) -> None:

@@ -20,6 +20,16 @@ SIZE_MULTIPLE = 4  # of both
 CENTER = RunConfig(
     ContextEncoderConfig(size=64, width=2, discriminator_width=2, bottleneck=4), DataConfig(size=64)
 )
+# The others that fill holes: anywhere, in pictures of any size and through windows.
+HOLES = RunConfig(
+    PANConfig(task="holes", levels=2, width=2, discriminator_width=2), DataConfig(size=16)
+)
+REGIONS = RunConfig(
+    ContextEncoderConfig(
+        holes="random-region", size=64, width=2, discriminator_width=2, bottleneck=4
+    ),
+    DataConfig(size=64),
+)
 
 
 def tiny_run(folder: Path, config: RunConfig = CONFIG) -> Path:
