@@ -67,7 +67,12 @@ CONFIGS: dict[str, RecipeConfig] = {
     "pan": PAN,
 }
 
-each = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+# Random regions share all of their step with the centre, but for what is drawn.
+SLOW = {"context-encoder on random regions": pytest.mark.slow}
+each = pytest.mark.parametrize(
+    "config",
+    [pytest.param(config, id=name, marks=SLOW.get(name, ())) for name, config in CONFIGS.items()],
+)
 
 
 def step_of(recipe: Recipe) -> Step:
