@@ -2,9 +2,18 @@
 
 import os
 
-os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+os.environ["XLA_FLAGS"] = " ".join(
+    (
+        os.environ.get("XLA_FLAGS", ""),
+        "--xla_force_host_platform_device_count=8",
+        # Where eight devices share busy cores, one may come late to what they do together: XLA ends
+        # the process after 40 seconds.
+        "--xla_cpu_collective_call_terminate_timeout_seconds=200",
+    )
 )
+# XLA's threads, else one a core, or one a device: where all wait for each other's part of a sum,
+# none is left to compute it.
+os.environ["NPROC"] = "16"
 os.environ["JAX_PLATFORMS"] = "cpu"
 
 from jaxtyping import install_import_hook
