@@ -41,7 +41,7 @@ def center(image: Tensor, overlap: int) -> Posed:
     half = image.shape[-1] // 2
     start, end = half // 2, half // 2 + half
     covered = slice(start + overlap, end - overlap)
-    colour = torch.tensor(COVER, device=image.device).view(3, 1, 1) / 127.5 - 1
+    colour = 2 * torch.tensor(COVER, device=image.device).view(3, 1, 1) - 1
     shown = truth.clone()
     shown[:, :, covered, covered] = colour
     return Posed(shown, truth[:, :, start:end, start:end])

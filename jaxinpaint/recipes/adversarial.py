@@ -1,16 +1,16 @@
 """A generator against a discriminator: the steps of both, together or alone."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
-from typing import NamedTuple
+from functools import cache, partial
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Bool
 
-from jaxinpaint.array_typing import Image, Logits, PerImage, RandomKey, Scalar, Variables
-from jaxinpaint.nets.network import Network
+from jaxinpaint.array_typing import Logits, PerImage, RandomKey, Scalar, Variables
 from jaxinpaint.recipes.base import (
     Batch,
     Mean,
@@ -24,9 +24,13 @@ from jaxinpaint.recipes.base import (
 )
 from jaxinpaint.recipes.tasks import Posed, Task
 
-# Who moves, step by step, over and over.
-TOGETHER = (frozenset({"discriminator", "generator"}),)
-IN_TURN = (frozenset({"discriminator"}), frozenset({"generator"}), *TOGETHER)
+# Who moves in a step.
+DISCRIMINATOR = frozenset({"discriminator"})
+GENERATOR = frozenset({"generator"})
+BOTH = DISCRIMINATOR | GENERATOR
+
+# What a generator paints: a picture, or several things in a tuple.
+Painted: TypeAlias = Any
 
 # A loss, with the judge's variables after its passes and what there is to tell.
 Judged = tuple[Scalar, tuple[Variables, Metrics]]
@@ -43,83 +47,115 @@ class Game(NamedTuple):
             metrics))``, which the generator minimises.
     """
 
-    paint: Callable[[Variables, Posed], tuple[Image, Variables]]
-    discriminator_loss: Callable[[Variables, Posed, Image], Judged]
-    generator_loss: Callable[[Image, Posed, Variables], Judged]
+    paint: Callable[[Variables, Posed], tuple[Painted, Variables]]
+    discriminator_loss: Callable[[Variables, Posed, Painted], Judged]
+    generator_loss: Callable[[Painted, Posed, Variables], Judged]
+
+
+class Round(NamedTuple):
+    """One kind of step.
+
+    Attributes:
+        game: what it is about.
+        movers: who moves.
+        begins: the step at which the optimisers forget what was before; None: they never do.
+    """
+
+    game: Game
+    movers: frozenset[str] = BOTH
+    begins: int | None = None
 
 
 class Side(NamedTuple):
-    """A player's network and optimiser."""
+    """A player's beginning and its optimiser.
 
-    network: Network
+    Attributes:
+        init: ``(key, (height, width)) -> variables``, for such training pictures.
+        optimiser: its own.
+    """
+
+    init: Callable[[RandomKey, tuple[int, int]], Variables]
     optimiser: optax.GradientTransformation
 
 
 def adversarial(
     task: Task,
-    game: Game,
+    round_at: Callable[[int], Round],
     generator: Side,
     discriminator: Side,
     *,
-    turns: Sequence[frozenset[str]] = TOGETHER,
     moves_others_averages: bool,
     axis_name: str | None,
 ) -> Recipe:
-    """The recipe of a game: two players, ``generator`` and ``discriminator``.
+    """The recipe of a game, or of several one after the other.
+
+    Its players are called ``generator`` and ``discriminator``.
 
     Args:
         task: what the generator is shown, and should paint.
-        game: what the players minimise.
-        generator: whose network makes pictures from pictures.
-        discriminator: whose network is given pictures as the generator paints them.
-        turns: who moves in step i: ``turns[i % len(turns)]``.
-        moves_others_averages: whether a player's turn also moves the running averages of the other,
-            whose batch statistics it uses.
+        round_at: of which kind the step of a number is; equal rounds are compiled once.
+        generator: whose variables fill holes.
+        discriminator: who judges what is painted.
+        moves_others_averages: whether a player's turn also moves what the other keeps beside its
+            parameters: running averages of the statistics that the turn used.
         axis_name: the mapped axis over which gradients are averaged.
     """
     sides = {"generator": generator, "discriminator": discriminator}
+    optimisers = {name: side.optimiser for name, side in sides.items()}
 
-    def moving(movers: frozenset[str]) -> Step:
+    @cache
+    def step_of(kind: Round) -> Step:
         def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
             posed = task.pose(jax.random.fold_in(state.key, state.step), batch)
+            players = state.players
+            if kind.begins is not None:
+                players = _begun_anew(players, optimisers, state.step == kind.begins)
             players, metrics = _played(
-                game, sides, state.players, posed, movers, moves_others_averages, axis_name
+                kind, optimisers, players, posed, moves_others_averages, axis_name
             )
             return replace(state, step=state.step + 1, players=players), metrics
 
         return step
 
-    steps = [moving(movers) for movers in turns]
     return Recipe(
         init=partial(_start, sides),
-        step_at=lambda number: steps[number % len(steps)],
+        step_at=lambda number: step_of(round_at(number)),
         takes=task.takes,
-        inpaint=task.inpaint and partial(task.inpaint, generator.network),
-        translate=task.translate and partial(task.translate, generator.network),
+        inpaint=task.inpaint,
+        translate=task.translate,
     )
 
 
 def _start(sides: Mapping[str, Side], key: RandomKey, size: tuple[int, int]) -> TrainState:
-    """The state before the first step, for pictures of a size that the generator is shown."""
-    generator_key, discriminator_key, run_key = jax.random.split(key, 3)
-    shown = jnp.zeros((1, *size, 3))
-    generator = sides["generator"].network
-    of_g = generator.init(generator_key, shown)
-    painted = jax.eval_shape(lambda: generator.apply(of_g, shown)[0])
-    of_d = sides["discriminator"].network.init(discriminator_key, jnp.zeros(painted.shape))
-    players = {
-        name: Player(variables, sides[name].optimiser.init(variables["params"]))
-        for name, variables in {"generator": of_g, "discriminator": of_d}.items()
-    }
+    """The state before the first step, for training pictures of a size."""
+    *keys, run_key = jax.random.split(key, len(sides) + 1)
+    players = {}
+    for player_key, (name, side) in zip(keys, sides.items(), strict=True):
+        variables = side.init(player_key, size)
+        players[name] = Player(variables, side.optimiser.init(variables["params"]))
     return TrainState(jnp.zeros((), jnp.int32), run_key, players)
 
 
+def _begun_anew(
+    players: Mapping[str, Player],
+    optimisers: Mapping[str, optax.GradientTransformation],
+    begins: Bool[Array, ""],
+) -> dict[str, Player]:
+    """The players, where ``begins`` with optimisers that have seen nothing yet."""
+
+    def anew(name: str, player: Player) -> Player:
+        fresh = optimisers[name].init(player.variables["params"])
+        chosen = jax.tree.map(partial(jnp.where, begins), fresh, player.opt_state)
+        return player._replace(opt_state=chosen)
+
+    return {name: anew(name, player) for name, player in players.items()}
+
+
 def _played(
-    game: Game,
-    sides: Mapping[str, Side],
+    kind: Round,
+    optimisers: Mapping[str, optax.GradientTransformation],
     players: Mapping[str, Player],
     posed: Posed,
-    movers: frozenset[str],
     moves_others_averages: bool,
     axis_name: str | None,
 ) -> tuple[dict[str, Player], Metrics]:
@@ -128,9 +164,10 @@ def _played(
     The discriminator moves first. The generator runs forward once; it is judged by the
     discriminator as it is then, on the same pictures.
     """
+    game, movers, _ = kind
     g, d = players["generator"], players["discriminator"]
 
-    def paint(params: Variables) -> tuple[Image, Variables]:
+    def paint(params: Variables) -> tuple[Painted, Variables]:
         return game.paint({**g.variables, "params": params}, posed)
 
     painted, pull_back, after_painting = jax.vjp(paint, g.variables["params"], has_aux=True)
@@ -141,9 +178,7 @@ def _played(
 
         gradients, (variables, metrics) = jax.grad(loss, has_aux=True)(d.variables["params"])
         gradients, metrics = averaged_over(axis_name, (gradients, metrics))
-        d, norms = stepped(
-            "discriminator", d, variables, gradients, sides["discriminator"].optimiser
-        )
+        d, norms = stepped("discriminator", d, variables, gradients, optimisers["discriminator"])
         if moves_others_averages:
             g = g._replace(variables=after_painting)
         return g, d, metrics | norms
@@ -152,8 +187,7 @@ def _played(
         judge = jax.grad(game.generator_loss, has_aux=True)
         pull, (judged, metrics) = judge(painted, posed, d.variables)
         gradients, metrics = averaged_over(axis_name, (pull_back(pull)[0], metrics))
-        optimiser = sides["generator"].optimiser
-        g, norms = stepped("generator", g, after_painting, gradients, optimiser)
+        g, norms = stepped("generator", g, after_painting, gradients, optimisers["generator"])
         if moves_others_averages:
             d = d._replace(variables=judged)
         return g, d, metrics | norms
@@ -173,9 +207,9 @@ def discriminator_metrics(losses: PerImage, of_real: Logits, of_fake: Logits) ->
 
     It is right half of the time where it knows nothing, and always where it has won.
     """
-    n = jnp.float32(losses.size)
+    logits = jnp.float32(of_real.size)
     return {
-        "discriminator": Mean(jnp.sum(losses), n),
-        "right_about_real": Mean(jnp.sum(of_real > 0, dtype=jnp.float32), n),
-        "right_about_fake": Mean(jnp.sum(of_fake < 0, dtype=jnp.float32), n),
+        "discriminator": Mean(jnp.sum(losses), jnp.float32(losses.size)),
+        "right_about_real": Mean(jnp.sum(of_real > 0, dtype=jnp.float32), logits),
+        "right_about_fake": Mean(jnp.sum(of_fake < 0, dtype=jnp.float32), logits),
     }

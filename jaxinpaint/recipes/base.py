@@ -136,6 +136,9 @@ class Recipe(NamedTuple):
         inpaint: ``(generator's variables, image, hole) -> Inpainted``, in [0, 1].
         translate: ``(generator's variables, image) -> image``, in [0, 1], of a recipe that makes
             pictures from others. Such a one has no ``inpaint``.
+        show: ``(generator's variables, image, hole) -> pictures by name``, in [0, 1]: what else
+            there is to see of how a hole is filled.
+        stages: names and first steps of the parts that training has, if it has several.
     """
 
     init: Callable[[RandomKey, tuple[int, int]], TrainState]
@@ -143,6 +146,8 @@ class Recipe(NamedTuple):
     takes: Multiple | Window
     inpaint: Callable[[Variables, Image, Hole], Inpainted] | None = None
     translate: Callable[[Variables, Image], Image] | None = None
+    show: Callable[[Variables, Image, Hole], dict[str, Image]] | None = None
+    stages: tuple[tuple[str, int], ...] = ()
 
 
 def weighted_sum(

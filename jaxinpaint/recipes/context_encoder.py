@@ -17,16 +17,23 @@ import jax.numpy as jnp
 import optax
 
 from jaxinpaint import masks
-from jaxinpaint.array_typing import Image, Variables
+from jaxinpaint.array_typing import Hole, Image, Variables
 from jaxinpaint.nets.context_encoder import context_encoder as generator_network
 from jaxinpaint.nets.discriminators import dcgan_discriminator
 from jaxinpaint.objectives.adversarial import log_discriminator, log_generator
 from jaxinpaint.objectives.pixel import mse
 from jaxinpaint.recipes import tasks
-from jaxinpaint.recipes.adversarial import Game, Judged, Side, adversarial, discriminator_metrics
+from jaxinpaint.recipes.adversarial import (
+    Game,
+    Judged,
+    Round,
+    Side,
+    adversarial,
+    discriminator_metrics,
+)
 from jaxinpaint.recipes.base import Recipe, Window, weighted_sum
 from jaxinpaint.recipes.options import check_size, refuse_unread
-from jaxinpaint.recipes.tasks import Posed, Task
+from jaxinpaint.recipes.tasks import Paint, Painting, Posed, Task
 
 
 @dataclass(frozen=True)
@@ -144,21 +151,31 @@ def context_encoder(config: ContextEncoderConfig, *, axis_name: str | None = Non
         loss, told = weighted_sum(terms, weights)
         return loss, (variables, told)
 
+    def fill(variables: Variables, shown: Image, hole: Hole) -> Painting:
+        return generator.apply(variables, shown)[0]
+
+    both_move = Round(Game(paint, discriminator_loss, generator_loss))
     return adversarial(
-        _task(config),
-        Game(paint, discriminator_loss, generator_loss),
-        Side(generator, optax.adam(config.learning_rate, b1=config.beta1)),
-        Side(discriminator, optax.adam(config.discriminator_learning_rate, b1=config.beta1)),
+        _task(config, fill),
+        lambda number: both_move,
+        Side(
+            lambda key, size: generator.init(key, jnp.zeros((1, *size, 3))),
+            optax.adam(config.learning_rate, b1=config.beta1),
+        ),
+        Side(
+            lambda key, size: discriminator.init(key, jnp.zeros((1, painted, painted, 3))),
+            optax.adam(config.discriminator_learning_rate, b1=config.beta1),
+        ),
         moves_others_averages=config.moves_others_averages,
         axis_name=axis_name,
     )
 
 
-def _task(config: ContextEncoderConfig) -> Task:
+def _task(config: ContextEncoderConfig, fill: Paint) -> Task:
     """What is cut out and painted."""
     if config.holes == "center":
-        return tasks.center(config.size, config.overlap)
+        return tasks.center(fill, config.size, config.overlap)
     sample = partial(
         masks.random_region, ratio=config.hole_ratio, resolution=config.hole_resolution
     )
-    return tasks.anywhere(sample, Window(config.size))
+    return tasks.anywhere(fill, sample, Window(config.size))

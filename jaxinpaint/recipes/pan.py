@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxinpaint import masks
-from jaxinpaint.array_typing import Image, Logits, PerImage, Variables
+from jaxinpaint.array_typing import Hole, Image, Logits, PerImage, Variables
 from jaxinpaint.nets.context_encoder import context_encoder
 from jaxinpaint.nets.discriminators import PAN_TAPS, pan_discriminator
 from jaxinpaint.nets.network import Network
@@ -29,10 +29,12 @@ from jaxinpaint.objectives.adversarial import (
 from jaxinpaint.objectives.perceptual_adversarial import perceptual_adversarial, perceptual_margin
 from jaxinpaint.recipes import tasks
 from jaxinpaint.recipes.adversarial import (
-    IN_TURN,
-    TOGETHER,
+    BOTH,
+    DISCRIMINATOR,
+    GENERATOR,
     Game,
     Judged,
+    Round,
     Side,
     adversarial,
     discriminator_metrics,
@@ -45,7 +47,7 @@ from jaxinpaint.recipes.base import (
     weighted_sum,
 )
 from jaxinpaint.recipes.options import check_size, refuse_unread
-from jaxinpaint.recipes.tasks import Posed, Task
+from jaxinpaint.recipes.tasks import Painting, Posed, Task
 
 
 @dataclass(frozen=True)
@@ -184,15 +186,28 @@ def pan(config: PANConfig, *, axis_name: str | None = None) -> Recipe:
         loss, told = weighted_sum(terms, weights)
         return loss, (variables, told)
 
+    game = Game(paint, discriminator_loss, generator_loss)
+    turns = (DISCRIMINATOR, GENERATOR, BOTH) if config.in_turn else (BOTH,)
+    rounds = [Round(game, movers) for movers in turns]
     return adversarial(
         task,
-        Game(paint, discriminator_loss, generator_loss),
-        Side(generator, optax.adam(config.learning_rate, b1=config.beta1)),
-        Side(discriminator, optax.adam(config.discriminator_learning_rate, b1=config.beta1)),
-        turns=IN_TURN if config.in_turn else TOGETHER,
+        lambda number: rounds[number % len(rounds)],
+        Side(
+            lambda key, size: generator.init(key, jnp.zeros((1, *size, 3))),
+            optax.adam(config.learning_rate, b1=config.beta1),
+        ),
+        Side(
+            lambda key, size: discriminator.init(key, jnp.zeros((1, *_painted(config, size), 3))),
+            optax.adam(config.discriminator_learning_rate, b1=config.beta1),
+        ),
         moves_others_averages=config.moves_others_averages,
         axis_name=axis_name,
     )
+
+
+def _painted(config: PANConfig, size: tuple[int, int]) -> tuple[int, int]:
+    """The size of what is painted in pictures of a size."""
+    return (config.size // 2, config.size // 2) if config.task == "center" else size
 
 
 class _Judgement(NamedTuple):
@@ -206,8 +221,7 @@ class _Judgement(NamedTuple):
 def _generator(config: PANConfig, axis_name: str | None) -> tuple[Network, Task]:
     """The generator, and what it is for."""
     if config.task == "center":
-        task = tasks.center(config.size, config.overlap)
-        return context_encoder(
+        network = context_encoder(
             size=config.size,
             output_size=config.size // 2,
             width=config.width,
@@ -215,16 +229,25 @@ def _generator(config: PANConfig, axis_name: str | None) -> tuple[Network, Task]
             encoder_kernel=3,
             deviation=config.deviation,
             axis_name=axis_name,
-        ), task
-    unet = pan_unet(
-        levels=config.levels,
-        width=config.width,
-        dropout=config.dropout,
-        deviation=config.deviation,
-        axis_name=axis_name,
-    )
+        )
+    else:
+        network = pan_unet(
+            levels=config.levels,
+            width=config.width,
+            dropout=config.dropout,
+            deviation=config.deviation,
+            axis_name=axis_name,
+        )
+
+    def fill(variables: Variables, shown: Image, hole: Hole | None = None) -> Painting:
+        return network.apply(variables, shown)[0]
+
     takes = Multiple(2**config.levels)
-    if config.task == "pairs":
-        return unet, tasks.pairs(takes)
-    sample = masks.sampler(config.holes, ratio=config.hole_ratio, border=config.hole_border)
-    return unet, tasks.anywhere(sample, takes)
+    match config.task:
+        case "center":
+            return network, tasks.center(fill, config.size, config.overlap)
+        case "pairs":
+            return network, tasks.pairs(fill, takes)
+        case "holes":
+            sample = masks.sampler(config.holes, ratio=config.hole_ratio, border=config.hole_border)
+            return network, tasks.anywhere(fill, sample, takes)

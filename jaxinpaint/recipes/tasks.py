@@ -2,20 +2,27 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Key
+from jaxtyping import Array, Float, Key
 
 from jaxinpaint import masks
 from jaxinpaint.array_typing import Hole, Image, RandomKey, Variables
-from jaxinpaint.nets.network import Network
 from jaxinpaint.ops.compositing import composite, from_bytes
 from jaxinpaint.recipes.base import Batch, Inpainted, Multiple, Window
 
-# What holes are covered with, in bytes: the mean colour of the original program's pictures.
-COVER = (117, 104, 123)
+# What holes are covered with.
+Colour: TypeAlias = tuple[float, float, float]
+# The mean colour of the pictures that the original program of Context Encoders was trained on.
+COVER: Colour = (117 / 255, 104 / 255, 123 / 255)
+GREY: Colour = (0.5, 0.5, 0.5)  # 0 for a generator that works in [-1, 1]
+
+# What a generator makes of what it is shown and of the hole in that: a picture, or the part of it
+# that it paints.
+Painting: TypeAlias = Float[Array, "N h w 3"]
+Paint: TypeAlias = Callable[[Variables, Image, Hole], Painting]
 
 
 class Posed(NamedTuple):
@@ -40,17 +47,17 @@ class Task(NamedTuple):
     Attributes:
         pose: ``(key, batch) -> Posed``: holes drawn by the key and the examples' positions.
         takes: what pictures the generator can be given.
-        inpaint: ``(generator, variables, image, hole) -> Inpainted``; None for pairs.
-        translate: ``(generator, variables, image) -> image``; only for pairs.
+        inpaint: ``(generator's variables, image, hole) -> Inpainted``; None for pairs.
+        translate: ``(generator's variables, image) -> image``; only for pairs.
     """
 
     pose: Callable[[RandomKey, Batch], Posed]
     takes: Multiple | Window
-    inpaint: Callable[[Network, Variables, Image, Hole], Inpainted] | None = None
-    translate: Callable[[Network, Variables, Image], Image] | None = None
+    inpaint: Callable[[Variables, Image, Hole], Inpainted] | None = None
+    translate: Callable[[Variables, Image], Image] | None = None
 
 
-def center(size: int, overlap: int) -> Task:
+def center(paint: Paint, size: int, overlap: int) -> Task:
     """The centre of square pictures, half of each side.
 
     As published, the generator sees the outermost pixels of what it paints: only the square inside
@@ -58,6 +65,7 @@ def center(size: int, overlap: int) -> Task:
     the hole.
 
     Args:
+        paint: the generator.
         size: side of the pictures.
         overlap: width of the band.
 
@@ -71,9 +79,11 @@ def center(size: int, overlap: int) -> Task:
     covered = slice(start + overlap, start + half - overlap)
 
     def show(image: Image, hole: Hole) -> Image:
-        return _covered(image, hole).at[:, covered, covered].set(_colour(image))
+        colour = jnp.array(COVER, image.dtype)
+        return _covered(image, hole, COVER).at[:, covered, covered].set(colour)
 
     return _holed(
+        paint,
         sample=partial(masks.center, fraction=(half - 2 * overlap) / size),
         show=show,
         paints=lambda image: image[:, painted, painted],
@@ -82,19 +92,40 @@ def center(size: int, overlap: int) -> Task:
     )
 
 
-def anywhere(sample: masks.Sampler, takes: Multiple | Window) -> Task:
-    """Holes anywhere in the picture, all of which is painted."""
+def anywhere(
+    paint: Paint,
+    sample: masks.Sampler,
+    takes: Multiple | Window,
+    *,
+    cover: Colour = COVER,
+    one_hole: bool = False,
+) -> Task:
+    """Holes anywhere in the picture, all of which is painted.
+
+    Args:
+        paint: the generator.
+        sample: draws a hole.
+        takes: what pictures the generator can be given.
+        cover: what the generator sees in the hole.
+        one_hole: whether all pictures of a batch have the same hole.
+    """
     return _holed(
+        paint,
         sample=sample,
-        show=_covered,
+        one_hole=one_hole,
+        show=partial(_covered, colour=cover),
         paints=lambda image: image,
         paste=lambda image, paint: paint,
         takes=takes,
     )
 
 
-def pairs(takes: Multiple | Window) -> Task:
+def pairs(paint: Callable[[Variables, Image], Image], takes: Multiple | Window) -> Task:
     """All of a picture, from the other of its pair.
+
+    Args:
+        paint: the generator.
+        takes: what pictures it can be given.
 
     Posing raises ValueError for a batch without sources.
     """
@@ -102,67 +133,68 @@ def pairs(takes: Multiple | Window) -> Task:
     def pose(key: RandomKey, batch: Batch) -> Posed:
         if batch.source is None:
             raise ValueError("this recipe makes pictures from others: say where, --data.pairs")
-        shown, truth = (_to_signed(from_bytes(part)) for part in (batch.source, batch.image))
+        shown, truth = (to_signed(from_bytes(part)) for part in (batch.source, batch.image))
         return Posed(shown, truth, jnp.ones((*truth.shape[:3], 1)), _keys(key, batch))
 
-    def translate(generator: Network, variables: Variables, image: Image) -> Image:
-        painted, _ = generator.apply(variables, _to_signed(image))
-        return _to_unit(painted)
+    def translate(variables: Variables, image: Image) -> Image:
+        return to_unit(paint(variables, to_signed(image)))
 
     return Task(pose, takes, translate=translate)
 
 
 def _holed(
+    paint: Paint,
     *,
     sample: masks.Sampler,
     show: Callable[[Image, Hole], Image],
     paints: Callable[[Array], Array],
     paste: Callable[[Image, Image], Image],
     takes: Multiple | Window,
+    one_hole: bool = False,
 ) -> Task:
     """The task of filling holes.
 
     Args:
+        paint: the generator.
         sample: draws a hole.
         show: the picture as the generator sees it, its missing pixels covered.
         paints: cuts out the part that the generator paints.
         paste: the picture with this part replaced.
         takes: what pictures the generator can be given.
+        one_hole: whether all pictures of a batch have the same hole.
     """
 
     def pose(key: RandomKey, batch: Batch) -> Posed:
         truth = from_bytes(batch.image)
         _, height, width, _ = truth.shape
         hole_key, others = jax.random.split(key)
-        hole = masks.holes(sample, hole_key, batch.position, (height, width))
-        shown = _to_signed(show(truth, hole))
-        return Posed(shown, _to_signed(paints(truth)), paints(hole), _keys(others, batch))
+        positions = jnp.zeros_like(batch.position) if one_hole else batch.position
+        hole = masks.holes(sample, hole_key, positions, (height, width))
+        shown = to_signed(show(truth, hole))
+        return Posed(shown, to_signed(paints(truth)), paints(hole), _keys(others, batch))
 
-    def inpaint(generator: Network, variables: Variables, image: Image, hole: Hole) -> Inpainted:
-        painted, _ = generator.apply(variables, _to_signed(show(image, hole)))
+    def inpaint(variables: Variables, image: Image, hole: Hole) -> Inpainted:
+        painted = paint(variables, to_signed(show(image, hole)), hole)
         known = composite(jnp.zeros_like(image), image, hole)
-        output = paste(known, _to_unit(painted))
+        output = paste(known, to_unit(painted))
         return Inpainted(output, composite(output, image, hole))
 
     return Task(pose, takes, inpaint=inpaint)
 
 
-def _to_signed(image: Image) -> Image:
+def to_signed(image: Image) -> Image:
     """Pictures in [0, 1] as the generator has them, in [-1, 1]."""
     return 2 * image - 1
 
 
-def _to_unit(painted: Image) -> Image:
+def to_unit(painted: Image) -> Image:
+    """The inverse of `to_signed`."""
     return (painted + 1) / 2
 
 
-def _covered(image: Image, hole: Hole) -> Image:
+def _covered(image: Image, hole: Hole, colour: Colour) -> Image:
     """The picture with its missing pixels covered."""
-    return composite(jnp.broadcast_to(_colour(image), image.shape), image, hole)
-
-
-def _colour(image: Image) -> Array:
-    return jnp.array(COVER, image.dtype) / 255
+    return composite(jnp.broadcast_to(jnp.array(colour, image.dtype), image.shape), image, hole)
 
 
 def _keys(key: RandomKey, batch: Batch) -> Key[Array, " N"]:

@@ -1,6 +1,7 @@
 """PAN's steps: its formulas against NumPy's, whose turn it is, and the margin."""
 
 import dataclasses
+from collections import Counter
 from functools import cache
 from typing import Any
 
@@ -14,7 +15,7 @@ from quick_compile import quick_jit
 
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.recipes import PANConfig, pan
-from jaxinpaint.recipes.base import Batch, Metrics, Player, Recipe, Step, TrainState, with_average
+from jaxinpaint.recipes.base import Batch, Metrics, Player, Recipe, Step, TrainState
 
 CENTER = PANConfig(size=64, width=2, discriminator_width=2, bottleneck=3)
 PAIRS = PANConfig(task="pairs", levels=3, width=2, discriminator_width=2)
@@ -26,9 +27,18 @@ def recipe(config: PANConfig) -> Recipe:
     return pan(config)
 
 
+TRACED: Counter[tuple[PANConfig, int]] = Counter()
+
+
 @cache
 def step(config: PANConfig, number: int) -> Step:
-    return quick_jit(recipe(config).step_at(number))
+    made = recipe(config).step_at(number)
+
+    def counted(state: TrainState, some: Batch) -> tuple[TrainState, Metrics]:
+        TRACED[config, number] += 1
+        return made(state, some)
+
+    return quick_jit(counted)
 
 
 @cache
@@ -181,24 +191,13 @@ def test_the_margin_asks_for_more_differences_only_below_it(above: bool) -> None
 
 
 def test_each_kind_of_step_compiles_once_and_moves_nothing_between_host_and_device() -> None:
-    averaged = with_average(pan(dataclasses.replace(PAIRS, moves_others_averages=True)), 0.9)
-    traced = []
-
-    def counted(number: int) -> Step:
-        def step(state: TrainState, some: Batch) -> tuple[TrainState, Metrics]:
-            traced.append(number)
-            return averaged.step_at(number)(state, some)
-
-        return quick_jit(step, donate_argnums=0)
-
-    steps = [counted(number) for number in range(3)]
-    state = jax.jit(averaged.init, static_argnums=1)(jax.random.key(0), (16, 16))
-    batches = [batch(PAIRS, seed) for seed in range(6)]
+    state, batches = start(PAIRS), [batch(PAIRS, seed) for seed in range(6)]
+    steps = [step(PAIRS, number) for number in range(3)]
     with jax.transfer_guard("disallow"):
         for number, some in enumerate(batches):
             state, _ = steps[number % 3](state, some)
     assert state.step == 6
-    assert traced == [0, 1, 2]
+    assert [TRACED[PAIRS, number] for number in range(3)] == [1, 1, 1]
 
 
 def test_options_that_a_task_does_not_read_are_refused() -> None:

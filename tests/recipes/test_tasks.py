@@ -7,7 +7,6 @@ import pytest
 
 from jaxinpaint import masks
 from jaxinpaint.array_typing import Variables
-from jaxinpaint.nets.network import Network
 from jaxinpaint.recipes import tasks
 from jaxinpaint.recipes.base import Batch, Multiple, Window
 
@@ -26,8 +25,12 @@ def signed(pictures: np.ndarray) -> np.ndarray:
     return np.asarray(pictures, np.float32) / 127.5 - 1
 
 
+def no_paint(variables: Variables, *arrays: jax.Array) -> jax.Array:
+    raise AssertionError("posing paints nothing")
+
+
 def test_in_the_centre_the_band_is_seen_and_painted() -> None:
-    task = tasks.center(SIDE, overlap=3)
+    task = tasks.center(no_paint, SIDE, overlap=3)
     posed = task.pose(jax.random.key(0), batch())
     truth, covered = signed(IMAGE), np.zeros((SIDE, SIDE), bool)
     covered[11:21, 11:21] = True
@@ -42,7 +45,7 @@ def test_in_the_centre_the_band_is_seen_and_painted() -> None:
 
 
 def test_anywhere_exactly_the_hole_is_covered_and_each_example_has_its_own() -> None:
-    task = tasks.anywhere(masks.random_region, Multiple(1))
+    task = tasks.anywhere(no_paint, masks.random_region, Multiple(1))
     posed = task.pose(jax.random.key(0), batch())
     hole, truth = np.asarray(posed.hole[..., 0]) > 0, signed(IMAGE)
     assert all(0.2 < one.mean() <= 0.3 for one in hole)
@@ -55,7 +58,7 @@ def test_anywhere_exactly_the_hole_is_covered_and_each_example_has_its_own() -> 
 
 
 def test_what_is_drawn_depends_on_the_key_and_the_position_alone() -> None:
-    task = tasks.anywhere(masks.random_region, Multiple(1))
+    task = tasks.anywhere(no_paint, masks.random_region, Multiple(1))
     whole = task.pose(jax.random.key(0), batch())
     last = jax.tree.map(lambda leaf: leaf[2:], batch())
     part = task.pose(jax.random.key(0), last)
@@ -68,33 +71,42 @@ def test_what_is_drawn_depends_on_the_key_and_the_position_alone() -> None:
 
 
 def test_pairs_are_made_from_their_sources() -> None:
-    posed = tasks.pairs(Multiple(1)).pose(jax.random.key(0), batch())
+    posed = tasks.pairs(no_paint, Multiple(1)).pose(jax.random.key(0), batch())
     np.testing.assert_allclose(posed.shown, signed(SOURCE), atol=1e-6)
     np.testing.assert_allclose(posed.truth, signed(IMAGE), atol=1e-6)
     assert np.all(posed.hole == 1)
 
 
-def recording(shown: list[jax.Array]) -> Network:
-    def apply(variables: Variables, image: jax.Array) -> tuple[jax.Array, Variables]:
-        shown.append(image)
-        return -image, variables
-
-    return Network(lambda key, image: {}, apply)
-
-
 def test_inpainting_shows_what_training_showed() -> None:
     image = batch().image.astype(jnp.float32) / 255
-    task = tasks.anywhere(masks.random_region, Multiple(1))
+    seen: list[jax.Array] = []
+
+    def paint(variables: Variables, shown: jax.Array, hole: jax.Array) -> jax.Array:
+        seen.extend((shown, hole))
+        return -shown
+
+    task = tasks.anywhere(paint, masks.random_region, Multiple(1))
     posed = task.pose(jax.random.key(0), batch())
     assert task.inpaint is not None
-    shown: list[jax.Array] = []
     dirty = jnp.where(posed.hole > 0, jnp.nan, image)
-    output, composite = task.inpaint(recording(shown), {}, dirty, posed.hole)
-    np.testing.assert_array_equal(shown[0], posed.shown)
+    output, composite = task.inpaint({}, dirty, posed.hole)
+    np.testing.assert_array_equal(seen[0], posed.shown)
+    np.testing.assert_array_equal(seen[1], posed.hole)
     np.testing.assert_allclose(output, (1 - posed.shown) / 2, atol=1e-6)
     np.testing.assert_array_equal(composite, jnp.where(posed.hole > 0, output, image))
 
 
 def test_a_band_that_leaves_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="overlap of 8 does not fit into 16"):
-        tasks.center(SIDE, overlap=8)
+        tasks.center(no_paint, SIDE, overlap=8)
+
+
+def test_a_batch_may_have_one_hole_under_a_colour_of_its_own() -> None:
+    task = tasks.anywhere(
+        no_paint, masks.random_region, Multiple(1), cover=tasks.GREY, one_hole=True
+    )
+    posed = task.pose(jax.random.key(0), batch())
+    hole = np.asarray(posed.hole)
+    np.testing.assert_array_equal(hole, np.broadcast_to(hole[:1], hole.shape))
+    # 0 in [-1, 1], exactly: what a generator sees that is shown image · (1 - hole).
+    np.testing.assert_array_equal(posed.shown[hole[..., 0] > 0], 0)
