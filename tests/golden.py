@@ -64,6 +64,8 @@ def _weight(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
         return np.float32(0.1) * n
     if last == "running_var":
         return np.float32(1) + np.float32(0.1) * np.abs(n)
+    if last in ("weight_u", "weight_v"):
+        return (n / np.linalg.norm(n.astype(np.float64))).astype(np.float32)
     if len(shape) == 1:
         return np.float32(1) + np.float32(0.1) * n
     return n * np.float32(np.sqrt(2 / np.prod(shape[1:])))

@@ -1,10 +1,12 @@
 """Discriminators: pictures to logits."""
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
-from jaxinpaint.array_typing import Image, Taps
+from jaxinpaint.array_typing import Image, Scalar, Taps
 from jaxinpaint.nets.layers import (
     DCGAN_DEVIATION,
     BatchNorm,
@@ -13,6 +15,7 @@ from jaxinpaint.nets.layers import (
     halving_channels,
     leaky_relu,
     normal_around_one,
+    pytorch_uniform,
 )
 from jaxinpaint.nets.network import Network, network
 from jaxinpaint.ops.partial_conv import conv
@@ -146,3 +149,82 @@ class _PANDiscriminator(nn.Module):
         deviation = self.first_deviation if name == "conv_1" else self.deviation
         init = nn.initializers.normal(deviation)
         return self.param(f"{name}_kernel", init, (3, 3, x.shape[-1], outputs))
+
+
+def deepfill_discriminator(*, width: int = 64) -> Network:
+    """DeepFill's discriminator of patches, spectrally normalised, as CR-Fill has it.
+
+    Six 5×5 convolutions of stride 2 (64 128 256 256 256 256 channels), leaky ReLU 0.01 after each,
+    the last too: all that is left are logits, each of a large patch of the picture. Kernels are
+    divided by their largest singular value.
+
+    Source: Yu et al., Free-Form Image Inpainting with Gated Convolution, ICCV 2019, section 3.3;
+        CR-Fill's program.
+
+    Args:
+        width: channels of the first layer.
+
+    Returns:
+        a network of ``image [N, H, W, 3], extra [N, H, W, 1] -> logits [N, h, w, L]``: a channel of
+        ones as published, or the hole. Each pass in training makes one step of power iteration.
+    """
+    return network(_DeepFillDiscriminator(width))
+
+
+class _DeepFillDiscriminator(nn.Module):
+    width: int
+
+    @nn.compact
+    def __call__(
+        self, image: Image, extra: Float[Array, "N H W 1"], *, train: bool
+    ) -> Float[Array, "N h w L"]:
+        x = jnp.concatenate([image, extra], axis=-1)
+        for i, multiple in enumerate((1, 2, 4, 4, 4, 4), start=1):
+            x = _SpectralConv(multiple * self.width, name=f"conv_{i}")(x, train=train)
+            x = nn.leaky_relu(x, 0.01)
+        return x
+
+
+class _SpectralConv(nn.Module):
+    """A 5×5 convolution of stride 2 whose kernel is divided by its largest singular value.
+
+    With W the kernel as a matrix, from inputs and taps to outputs, in training first one step of
+    power iteration, without gradient::
+
+        v ← n(Wᵀu),  u ← n(Wv),  n(x) = x / ‖x‖
+
+    and then ``W / σ``, ``σ = uᵀWv``, whose gradient is that of both. In evaluation u and v stay.
+
+    Source: Miyato et al., Spectral Normalization for Generative Adversarial Networks, ICLR 2018,
+        algorithm 1.
+
+    Attributes:
+        channels: outputs.
+    """
+
+    channels: int
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "N H W C"], *, train: bool) -> Float[Array, "N h w O"]:
+        shape = (5, 5, x.shape[-1], self.channels)
+        kernel = self.param("kernel", pytorch_uniform(shape), shape)
+        bias = self.param("bias", pytorch_uniform(shape), shape[-1:])
+        sigma = self._largest_singular_value(kernel.reshape(-1, self.channels), train)
+        return conv(x, kernel / sigma, strides=2, padding=2) + bias.astype(x.dtype)
+
+    def _largest_singular_value(self, matrix: Float[Array, "I O"], train: bool) -> Scalar:
+        inputs, outputs = matrix.shape
+        u = self.variable("spectral_norm", "u", self._direction, outputs)
+        v = self.variable("spectral_norm", "v", self._direction, inputs)
+        if train and not self.is_initializing():
+            fixed = lax.stop_gradient(matrix)
+            v.value = _normalised(fixed @ u.value)
+            u.value = _normalised(v.value @ fixed)
+        return v.value @ matrix @ u.value
+
+    def _direction(self, length: int) -> Float[Array, " L"]:
+        return _normalised(jax.random.normal(self.make_rng("params"), (length,)))
+
+
+def _normalised(x: Float[Array, " L"]) -> Float[Array, " L"]:
+    return x / jnp.maximum(jnp.linalg.norm(x), 1e-12)

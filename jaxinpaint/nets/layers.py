@@ -3,6 +3,7 @@
 import math
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.typing import DTypeLike
@@ -21,6 +22,18 @@ def normal_around_one(deviation: float) -> nn.initializers.Initializer:
         key: RandomKey, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32
     ) -> Float[Array, "..."]:
         return 1 + nn.initializers.normal(deviation)(key, shape, dtype)
+
+    return init
+
+
+def pytorch_uniform(kernel_shape: tuple[int, ...]) -> nn.initializers.Initializer:
+    """What PyTorch's convolutions start from, kernel and bias: U(-b, b), b = 1 / sqrt(fan in)."""
+    bound = 1 / math.sqrt(math.prod(kernel_shape[:-1]))
+
+    def init(
+        key: RandomKey, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32
+    ) -> Float[Array, "..."]:
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
 
     return init
 

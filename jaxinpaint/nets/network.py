@@ -14,12 +14,17 @@ class Network(NamedTuple):
     Attributes:
         init: ``(key, *arrays) -> variables``; only the arrays' shapes matter.
         apply: ``(variables, *arrays, train=False, **options) -> (output, variables)``. The
-            variables that come back differ from those given only in running averages, and only
-            with ``train=True``.
+            variables that come back differ from those given only in what a network keeps beside its
+            parameters (running averages, directions of spectral norms), and only with
+            ``train=True``.
     """
 
     init: Callable[..., Variables]
     apply: Callable[..., tuple[Any, Variables]]
+
+
+# What a pass in training may change.
+KEPT = ["batch_stats", "spectral_norm"]
 
 
 def network(module: nn.Module) -> Network:
@@ -33,9 +38,7 @@ def network(module: nn.Module) -> Network:
     ) -> tuple[Any, Variables]:
         if not train:
             return module.apply(variables, *arrays, train=False, **options), variables
-        output, updated = module.apply(
-            variables, *arrays, train=True, mutable=["batch_stats"], **options
-        )
+        output, updated = module.apply(variables, *arrays, train=True, mutable=KEPT, **options)
         return output, {**variables, **updated}
 
     return Network(init, apply)

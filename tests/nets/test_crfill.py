@@ -1,0 +1,165 @@
+"""CR-Fill's networks against the published program, on the same weights."""
+
+import golden
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from quick_compile import quick_jit
+
+from jaxinpaint.array_typing import Variables
+from jaxinpaint.interop.crfill import discriminator_from_zengxianyu, generator_from_zengxianyu
+from jaxinpaint.nets.crfill import crfill_auxiliary, crfill_generator, show_similarity
+from jaxinpaint.nets.discriminators import deepfill_discriminator
+from jaxinpaint.ops.compositing import composite
+
+# What the reference's authors state.
+AGREES = 1e-4
+
+
+@pytest.fixture(scope="module")
+def z() -> dict[str, np.ndarray]:
+    return golden.arrays("crfill_generator")
+
+
+def shown(z: dict[str, np.ndarray]) -> tuple[jax.Array, jax.Array]:
+    hole = jnp.asarray(z["hole"], jnp.float32)
+    return (jnp.asarray(z["image_u8"]) / jnp.float32(127.5) - 1) * (1 - hole), hole
+
+
+def published(network: str, name: str = "crfill_generator") -> dict[str, np.ndarray]:
+    shapes = golden.facts(name)["state_dict"]
+    return golden.state_dict(shapes[network] if network else shapes)
+
+
+def test_the_generator_its_branch_and_their_judge_are_the_published_ones(z) -> None:
+    image, hole = shown(z)
+    weights = generator_from_zengxianyu(published("netG"))
+    generator, auxiliary = crfill_generator(), crfill_auxiliary()
+    painted, _ = quick_jit(generator.apply)(weights, image, hole)
+    assert golden.relative_error(painted.coarse, z["coarse"]) < AGREES
+    assert golden.relative_error(painted.fine, z["fine"]) < AGREES
+    completed = composite(painted.fine, image, hole)
+    branch = {"params": weights["params"]["auxiliary"]}
+    rebuilt, _ = quick_jit(auxiliary.apply)(branch, completed, painted.features, hole)
+    assert golden.relative_error(rebuilt.image, z["auxiliary"]) < AGREES
+
+    judge = deepfill_discriminator()
+    judging = jax.tree.map(jnp.asarray, discriminator_from_zengxianyu(published("netD")))
+    logits, moved = judge.apply(judging, completed, jnp.ones_like(hole), train=True)
+    assert golden.relative_error(logits, z["d_of_composite"]) < AGREES
+    again, still = judge.apply(moved, completed, jnp.ones_like(hole))
+    # In evaluation no power iteration: the directions stay, and give what the pass before gave.
+    np.testing.assert_allclose(again, logits, rtol=1e-5, atol=1e-6)
+    jax.tree.map(np.testing.assert_array_equal, still, moved)
+
+    copied, from_hole = show_similarity(rebuilt.similarity, completed, hole)
+    assert copied.shape == image.shape
+    assert from_hole.min() >= 0
+    assert from_hole.max() <= 1 + 1e-6
+
+
+def test_the_variant_with_attention_is_the_published_one(z) -> None:
+    name = "deepfill_generator_with_attention"
+    reference = golden.arrays(name)
+    weights = generator_from_zengxianyu(published("", name))
+    painted, _ = quick_jit(crfill_generator(attention=True).apply)(weights, *shown(z))
+    assert golden.relative_error(painted.coarse, reference["coarse"]) < AGREES
+    assert golden.relative_error(painted.fine, reference["fine"]) < AGREES
+
+
+def started(width: int = 8) -> Variables:
+    image, hole = jnp.zeros((1, 16, 16, 3)), jnp.zeros((1, 16, 16, 1))
+    return quick_jit(crfill_generator(width=width).init)(jax.random.key(0), image, hole)
+
+
+def test_published_names_are_those_of_the_networks() -> None:
+    image, hole = jnp.zeros((1, 32, 32, 3)), jnp.zeros((1, 32, 32, 1))
+    key = jax.random.key(0)
+    branch, judge = crfill_auxiliary(), deepfill_discriminator()
+    features = jnp.zeros((1, 8, 8, 96))
+    generator = jax.eval_shape(crfill_generator().init, key, image, hole)
+    of_branch = jax.eval_shape(branch.init, key, image, features, hole)["params"]
+    with_branch = published("netG")
+    alone = {
+        key.removeprefix("baseg."): array
+        for key, array in with_branch.items()
+        if key.startswith("baseg.")
+    }
+    for found, wanted in (
+        (
+            generator_from_zengxianyu(with_branch),
+            {"params": {**generator["params"], "auxiliary": of_branch}},
+        ),
+        (
+            generator_from_zengxianyu(alone),
+            jax.eval_shape(crfill_generator().init, key, image, hole),
+        ),
+        (
+            discriminator_from_zengxianyu(published("netD")),
+            jax.eval_shape(judge.init, key, image, hole),
+        ),
+    ):
+        shapes = [jax.tree.map(lambda leaf: leaf.shape, tree) for tree in (found, wanted)]
+        assert shapes[0] == shapes[1]
+
+
+def test_state_dicts_that_are_others_are_refused() -> None:
+    weights = published("netD")
+    with pytest.raises(ValueError, match=r"unknown key 'conv7\.bias'"):
+        discriminator_from_zengxianyu({**weights, "conv7.bias": np.zeros(3)})
+    del weights["conv3.bias"]
+    with pytest.raises(ValueError, match="lacks"):
+        discriminator_from_zengxianyu(weights)
+    with pytest.raises(ValueError, match="four axes"):
+        discriminator_from_zengxianyu({"conv1.weight_orig": np.zeros((3, 3))})
+
+
+def test_weights_start_as_those_of_pytorch() -> None:
+    kernel = np.asarray(started(16)["params"]["coarse"]["stack"]["conv_5"]["kernel"])
+    bound = 1 / np.sqrt(9 * 32)
+    assert abs(kernel).max() <= bound
+    # Uniform: a standard deviation of bound / sqrt(3), of 18 thousand numbers to 2 %.
+    assert kernel.std() == pytest.approx(bound / np.sqrt(3), rel=0.02)
+
+
+def test_a_spectral_norm_converges_to_the_largest_singular_value() -> None:
+    judge = deepfill_discriminator(width=4)
+    image, extra = jnp.zeros((1, 16, 16, 3)), jnp.zeros((1, 16, 16, 1))
+    variables = quick_jit(judge.init)(jax.random.key(0), image, extra)
+    step = quick_jit(lambda v: judge.apply(v, image, extra, train=True)[1])
+    for _ in range(200):
+        variables = step(variables)
+    for name, kept in variables["spectral_norm"].items():
+        matrix = np.asarray(variables["params"][name]["kernel"]).reshape(-1, len(kept["u"]))
+        sigma = kept["v"] @ matrix @ kept["u"]
+        assert sigma == pytest.approx(np.linalg.norm(matrix, 2), rel=1e-3)
+
+
+def test_filling_holes_costs_nothing_of_the_auxiliary_branch() -> None:
+    generator, auxiliary = crfill_generator(width=8), crfill_auxiliary(width=8)
+    image, hole = jnp.zeros((1, 32, 32, 3)), jnp.zeros((1, 32, 32, 1))
+    params = started()["params"]
+    features = jnp.zeros((1, 8, 8, 16))
+    branch = jax.eval_shape(auxiliary.init, jax.random.key(0), image, features, hole)["params"]
+    branch = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), branch)
+
+    def flops(variables: Variables) -> float:
+        def fill(variables: Variables, image: jax.Array, hole: jax.Array) -> jax.Array:
+            return generator.apply(variables, image, hole)[0].fine
+
+        costs = jax.jit(fill).lower(variables, image, hole).compile().cost_analysis()
+        assert costs is not None
+        return costs["flops"]
+
+    assert flops({"params": {**params, "auxiliary": branch}}) == flops({"params": params})
+
+
+def test_sizes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="a width of 6"):
+        crfill_generator(width=6)
+    image, hole = jnp.zeros((1, 12, 20, 3)), jnp.zeros((1, 12, 20, 1))
+    key = jax.random.key(0)
+    jax.eval_shape(crfill_generator(width=4).init, key, image, hole)
+    with pytest.raises(ValueError, match="multiples of 8, not 12x20"):
+        jax.eval_shape(crfill_generator(width=4, attention=True).init, key, image, hole)
