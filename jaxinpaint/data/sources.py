@@ -39,6 +39,8 @@ class DataConfig:
     picture one of the same size, place and name, whatever its suffix."""
     held_out_pairs: Path | None = None
     """The same for the held-out pictures."""
+    shapes: Path | None = None
+    """A folder of outlines of objects, white on black, that are cut out as holes (crfill)."""
     short_side: int | None = None
     """Scale training pictures to this shorter side before they are cut. None: keep their own."""
     size: int = 512

@@ -12,18 +12,42 @@ from jaxtyping import Array, Float, Int
 
 from jaxinpaint.array_typing import Hole, RandomKey
 from jaxinpaint.masks.center import center
+from jaxinpaint.masks.crfill import crfill
 from jaxinpaint.masks.irregular import irregular
 from jaxinpaint.masks.random_region import random_region
+from jaxinpaint.masks.shapes import Shapes, object_shape, square
+from jaxinpaint.masks.strokes import strokes
 
 Sampler = Callable[[RandomKey, tuple[int, int]], Float[Array, "H W 1"]]
-SamplerName = Literal["irregular", "center", "random-region"]
+SamplerName = Literal["irregular", "center", "random-region", "crfill"]
 
-__all__ = ["Sampler", "SamplerName", "center", "holes", "irregular", "random_region", "sampler"]
+__all__ = [
+    "Sampler",
+    "SamplerName",
+    "Shapes",
+    "center",
+    "crfill",
+    "holes",
+    "irregular",
+    "object_shape",
+    "random_region",
+    "sampler",
+    "square",
+    "strokes",
+]
 
 
-def sampler(name: SamplerName, *, ratio: tuple[float, float], border: bool) -> Sampler:
-    """The sampler of a name; those without a choice of ratio or border ignore theirs."""
+def sampler(
+    name: SamplerName,
+    *,
+    ratio: tuple[float, float],
+    border: bool,
+    shapes: Shapes | None = None,
+) -> Sampler:
+    """The sampler of a name; those without a choice of ratio, border or shapes ignore theirs."""
     match name:
+        case "crfill":
+            return partial(crfill, shapes=shapes)
         case "irregular":
             return partial(irregular, ratio=ratio, border=border)
         case "center":

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxinpaint.array_typing import RandomKey
 from jaxinpaint.masks.area import pixels_in_bucket, smallest
+from jaxinpaint.masks.brush import pen
 
 SHAPES = 10  # drawn one after the other; the last one is left unfinished
 SEGMENTS = 9  # of a path: the pen is set down, then moves along eight lines
@@ -76,7 +77,7 @@ def _first_covered(draws: Float[Array, "P D"], height: int, width: int) -> Float
 
     def draw(moments: Array, segment: tuple[Array, ...]) -> tuple[Array, None]:
         index, start, end, radius = segment
-        share, beyond = _pen(y, x, start, end, radius)
+        share, beyond = pen(y, x, start, end, radius)
         # What no pen reaches comes after everything else, nearest first: the shapes grow.
         moment = jnp.where(beyond <= 0, index + share, starts.shape[0] + 1 + beyond)
         return jnp.minimum(moments, moment), None
@@ -84,29 +85,6 @@ def _first_covered(draws: Float[Array, "P D"], height: int, width: int) -> Float
     index = jnp.arange(starts.shape[0], dtype=jnp.float32)
     untouched = jnp.full((height, width), jnp.inf)
     return jax.lax.scan(draw, untouched, (index, starts, ends, radii))[0]
-
-
-def _pen(
-    y: Float[Array, "H 1"], x: Float[Array, "1 W"], start: Array, end: Array, radius: Array
-) -> tuple[Float[Array, "H W"], Float[Array, "H W"]]:
-    """A disk that moves from start to end: when it covers each pixel, and how far it stays off.
-
-    Returns:
-        the share in [0, 1] of its way at which the disk first covers the pixel (a pen that does not
-        move grows from nothing to its radius instead), and the pixel's distance to all that the
-        disk covers, not positive where it is covered.
-    """
-    way = end - start
-    length = jnp.linalg.norm(way)
-    moves = length > 0
-    per_length = 1 / jnp.where(moves, length, 1)
-    down, right = y - start[0], x - start[1]
-    ahead = (down * way[0] + right * way[1]) * per_length
-    aside2 = jnp.maximum(down**2 + right**2 - ahead**2, 0)
-    distance = jnp.sqrt((ahead - jnp.clip(ahead, 0, length)) ** 2 + aside2)
-    reached = ahead - jnp.sqrt(jnp.maximum(radius**2 - aside2, 0))
-    share = jnp.where(moves, reached * per_length, distance / radius)
-    return jnp.clip(share, 0, 1), distance - radius
 
 
 def _paths(draws: Float[Array, "P D"], extent: Array) -> tuple[Array, Array, Array]:
