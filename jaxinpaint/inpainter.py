@@ -78,11 +78,7 @@ class Inpainter:
 
     def _fill_padded(self, photos: np.ndarray, missing: np.ndarray, multiple: int) -> np.ndarray:
         height, width = photos.shape[1:3]
-        pads = [(0, -side % multiple) for side in (height, width)]
-        # Beyond the picture nothing is known: so it is a hole, as the network's own padding is.
-        image = np.pad(to_unit(photos), [(0, 0), *pads, (0, 0)])
-        unknown = np.pad(missing, [(0, 0), *pads, (0, 0)], constant_values=True)
-        output, _ = self.run(self.variables, image, unknown.astype(np.float32))
+        output, _ = self.run(self.variables, *padded(photos, missing, multiple))
         return in_dtype(np.asarray(output)[:, :height, :width], photos.dtype)
 
     def _fill_squares(self, photos: np.ndarray, missing: np.ndarray, window: Window) -> np.ndarray:
@@ -138,6 +134,16 @@ def load(run: Path | str) -> Inpainter:
         ValueError: if it has no checkpoint that can be read, or its network fills no holes.
     """
     return of(*trained.read(Path(run)))
+
+
+def padded(photos: np.ndarray, missing: np.ndarray, multiple: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures in [0, 1] and holes, with sides that are multiples of a number.
+
+    Beyond the picture nothing is known: so it is a hole, as a network's own padding is.
+    """
+    pads = [(0, 0), *((0, -side % multiple) for side in photos.shape[1:3]), (0, 0)]
+    unknown = np.pad(missing, pads, constant_values=True)
+    return np.pad(to_unit(photos), pads), unknown.astype(np.float32)
 
 
 def _missing(hole: np.ndarray, photo: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from cattrs.strategies import configure_tagged_union
 from jaxinpaint import recipes
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.data.sources import DataConfig
+from jaxinpaint.masks.shapes import Shapes
 from jaxinpaint.recipes import PartialConvConfig, Recipe, RecipeConfig
 from jaxinpaint.recipes.base import with_average
 from jaxinpaint.training.loop import LoopConfig
@@ -33,22 +34,28 @@ class RunConfig:
     average: float = 0.0
     """Decay of a running average of the generator's weights, with which holes are then filled, such
     as 0.999. 0: none is kept, as published."""
+    start_from: Path | None = None
+    """A run whose newest weights this one starts from, of a recipe with the same networks. None: it
+    starts from random ones."""
     published_weights: tyro.conf.Suppress[dict[str, str]] = field(default_factory=dict)
     """Digests of the published weights that the losses look through, by name. They are noted when
     the run starts, so that it can't go on with others."""
 
 
-def recipe_of(config: RunConfig, *, vgg16: Variables | None = None) -> Recipe:
+def recipe_of(
+    config: RunConfig, *, vgg16: Variables | None = None, shapes: Shapes | None = None
+) -> Recipe:
     """The recipe that a run trains.
 
     Args:
         config: of the run.
         vgg16: VGG-16's published weights, for training with losses that look through it.
+        shapes: of objects, for training with holes that have such.
 
     Raises:
         ValueError: for a config that no recipe can be made from.
     """
-    recipe = recipes.make(config.recipe, vgg16=vgg16)
+    recipe = recipes.make(config.recipe, vgg16=vgg16, shapes=shapes)
     return with_average(recipe, config.average) if config.average else recipe
 
 

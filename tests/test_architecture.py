@@ -20,7 +20,7 @@ ROOMS = {
     "training": {"array_typing", "ops", "recipes.base"},
     "interop": {"array_typing", "ops", "nets", "recipes"},
     "windows": {"array_typing", "recipes.base"},
-    "run_config": {"array_typing", "data", "recipes", "training"},
+    "run_config": {"array_typing", "data", "masks", "recipes", "training"},
     "trained": {"array_typing", "recipes", "run_config", "training"},
     "photos": set(),
     "inpainter": {"array_typing", "photos", "recipes.base", "trained", "windows"},

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiny_run import CONFIG, HOLES, PAIRS, REGIONS, SIZE_MULTIPLE, tiny_run
+from tiny_run import CONFIG, GATED, HOLES, PAIRS, REGIONS, SIZE_MULTIPLE, tiny_run
 
 import jaxinpaint
 from jaxinpaint import recipes
@@ -123,7 +123,9 @@ def test_beyond_the_picture_nothing_is_known(fill: Inpainter) -> None:
     np.testing.assert_array_equal(fill(photo[:7, :5], hole[:7, :5]), fill(photo, hole)[:7, :5])
 
 
-@pytest.mark.parametrize("config", [HOLES, REGIONS], ids=["PAN", "Context Encoders"])
+@pytest.mark.parametrize(
+    "config", [HOLES, REGIONS, GATED], ids=["PAN", "Context Encoders", "CR-Fill"]
+)
 def test_networks_of_other_recipes_fill_any_hole_from_what_is_known(
     tmp_path: Path, config: RunConfig
 ) -> None:

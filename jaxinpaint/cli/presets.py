@@ -1,7 +1,7 @@
 """Whole configs by name: what `train.py NAME` starts from."""
 
 from jaxinpaint.data.sources import DataConfig
-from jaxinpaint.recipes import ContextEncoderConfig, PANConfig, PartialConvConfig
+from jaxinpaint.recipes import ContextEncoderConfig, CRFillConfig, PANConfig, PartialConvConfig
 from jaxinpaint.run_config import RunConfig
 from jaxinpaint.training.loop import LoopConfig
 
@@ -51,6 +51,18 @@ PAN_PAIRS = RunConfig(
     loop=LoopConfig(steps=200_000),
 )
 
+CRFILL = RunConfig(
+    recipe=CRFillConfig(),
+    data=DataConfig(short_side=640, size=256, batch_size=48),
+    loop=LoopConfig(steps=850_000),
+)
+
+DEEPFILL = RunConfig(
+    recipe=CRFillConfig(attention=True, stages=("coarse:50000", "fine:100000", "all")),
+    data=DataConfig(short_side=640, size=256, batch_size=48),
+    loop=LoopConfig(steps=350_000),
+)
+
 PRESETS = {
     "first-run": (
         "A small partial-convolution net on the photographs that come along: minutes on two CPU "
@@ -73,4 +85,9 @@ PRESETS = {
         "batch 4.",
         PAN_PAIRS,
     ),
+    "crfill": (
+        "CR-Fill for holes anywhere, in four stages: 256x256, batch 48; days on a GPU.",
+        CRFILL,
+    ),
+    "deepfill": ("DeepFill v2, with attention in its network, in three stages.", DEEPFILL),
 }

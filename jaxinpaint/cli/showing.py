@@ -5,16 +5,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from PIL import Image
 
 from jaxinpaint import inpainter, translator
-from jaxinpaint.array_typing import RGB
+from jaxinpaint.array_typing import RGB, Missing, Variables
 from jaxinpaint.data.pictures import middle, scaled
 from jaxinpaint.data.sources import DataConfig, Pair, held_out_pairs, held_out_pictures
 from jaxinpaint.evaluation import baselines, held_out
 from jaxinpaint.evaluation.grids import grid, holed
-from jaxinpaint.recipes.base import Recipe, TrainState, Window
+from jaxinpaint.inpainter import padded
+from jaxinpaint.photos import in_dtype
+from jaxinpaint.recipes.base import Multiple, Recipe, TrainState, Window
 
 SHOWN = 8  # rows of a grid
 
@@ -65,12 +68,16 @@ def _show_holes(recipe: Recipe, pictures: Sequence[RGB]) -> Show:
     def filler(state: TrainState) -> inpainter.Inpainter:
         return dataclasses.replace(fill, variables=state.generator)
 
+    further = _further(recipe)
+
     def sample(state: TrainState) -> RGB:
-        rows = []
+        rows, named = [], {}
         for truth, hole in cases[:SHOWN]:
             filled = filler(state).fill(truth, hole)
-            rows.append([holed(truth, hole), filled.output, filled.composite, truth])
-        return grid(rows, ["input", "output", "composite", "truth"])
+            named = further(state.generator, truth, hole)
+            pictures = (holed(truth, hole), filled.output, filled.composite, *named.values(), truth)
+            rows.append(pictures)
+        return grid(rows, ["input", "output", "composite", *named, "truth"])
 
     def compare(state: TrainState, folder: Path) -> None:
         fills = _methods() | {"network": filler(state)}
@@ -88,6 +95,23 @@ def _show_holes(recipe: Recipe, pictures: Sequence[RGB]) -> Show:
         _save(grid(rows, ["input", *fills, "truth"]), folder)
 
     return Show(len(pictures), sample, compare)
+
+
+def _further(recipe: Recipe) -> Callable[[Variables, RGB, Missing], dict[str, RGB]]:
+    """What else a recipe shows of how it fills a hole."""
+    if recipe.show is None or not isinstance(recipe.takes, Multiple):
+        return lambda variables, photo, missing: {}
+    show, multiple = jax.jit(recipe.show), recipe.takes.of
+
+    def further(variables: Variables, photo: RGB, missing: Missing) -> dict[str, RGB]:
+        height, width, _ = photo.shape
+        shown = show(variables, *padded(photo[None], missing[None, ..., None], multiple))
+        return {
+            name: in_dtype(np.asarray(picture)[0, :height, :width], photo.dtype)
+            for name, picture in shown.items()
+        }
+
+    return further
 
 
 def _show_pairs(recipe: Recipe, pairs: Sequence[Pair]) -> Show:

@@ -4,7 +4,8 @@ import argparse
 import dataclasses
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,17 +14,21 @@ import jax.numpy as jnp
 import tyro
 
 from jaxinpaint import recipes
+from jaxinpaint.array_typing import Variables
 from jaxinpaint.cli import told_plainly
 from jaxinpaint.cli.presets import PRESETS
 from jaxinpaint.cli.showing import show_held_out
 from jaxinpaint.data.batches import crops
+from jaxinpaint.data.shapes import read_shapes
 from jaxinpaint.data.sources import DataConfig, Pictures, training_pictures
 from jaxinpaint.interop import published_weights
 from jaxinpaint.interop.published_weights import PublishedWeights
-from jaxinpaint.recipes import PartialConvConfig, RecipeConfig
+from jaxinpaint.masks.shapes import Shapes
+from jaxinpaint.recipes import CRFillConfig, PartialConvConfig, RecipeConfig
 from jaxinpaint.recipes.base import Batch, Multiple, Recipe, TrainState, Window
 from jaxinpaint.run_config import FILE, RunConfig, load_config, recipe_of, save_config
-from jaxinpaint.training.loop import Trained, train
+from jaxinpaint.trained import read_players
+from jaxinpaint.training.loop import Trained, require_fitting, train
 
 
 class Order(NamedTuple):
@@ -82,17 +87,21 @@ def run(order: Order) -> Trained:
     vgg16, features = _looked_through(config.recipe)
     if vgg16 is not None:
         config = _with_digest(config, "vgg16", vgg16.digest)
-    recipe = recipe_of(config, vgg16=vgg16.variables if vgg16 else None)
+    recipe = recipe_of(config, vgg16=vgg16.variables if vgg16 else None, shapes=_shapes(config))
     _check_size(config.data.size, recipe.takes)
     _check_pairs(recipe, config.data)
     pictures = training_pictures(config.data)
     show = show_held_out(recipe, config.data)
     _check_steps(recipe, config.data, config.loop.steps)
+    weights = config.start_from and partial(read_players, config.start_from)
+    if weights and not resumes:
+        _check_start(recipe, config.data, weights())
     save_config(config, folder)
     kept = f"{show.pictures} held out" if show else "none held out (--data.held-out)"
     print(f"{'going on with' if resumes else 'run'} {folder}: {len(pictures)} pictures, {kept}")
     if features:
         print(f"features: {features}")
+    _tell_stages(recipe, config.loop.steps)
 
     trained = train(
         recipe,
@@ -102,6 +111,7 @@ def run(order: Order) -> Trained:
         seed=config.seed,
         crops_from=lambda first: crops(pictures, config.data, seed=config.seed, first=first),
         sample=show and show.sample,
+        weights=weights,
     )
     _tell_unreadable(pictures)
     if trained.stopped:
@@ -190,14 +200,18 @@ def _told_alike(earlier: RecipeConfig, config: RecipeConfig) -> RecipeConfig:
 
 def _places(data: DataConfig) -> dict[str, Path | None]:
     """Where the pictures lie, by the config's names."""
-    names = ("path", "pairs", "held_out", "held_out_pairs")
+    names = ("path", "pairs", "held_out", "held_out_pairs", "shapes")
     return {name: getattr(data, name) for name in names}
 
 
 def _found_from_anywhere(config: RunConfig) -> RunConfig:
     """The config with absolute paths, so that the run goes on from another folder too."""
     absolute = {name: path and path.absolute() for name, path in _places(config.data).items()}
-    return dataclasses.replace(config, data=dataclasses.replace(config.data, **absolute))
+    return dataclasses.replace(
+        config,
+        data=dataclasses.replace(config.data, **absolute),
+        start_from=config.start_from and config.start_from.absolute(),
+    )
 
 
 def _overridden(default: RunConfig, arguments: Sequence[str]) -> RunConfig:
@@ -274,6 +288,33 @@ def _check_steps(recipe: Recipe, data: DataConfig, steps: int) -> None:
     state, batch = jax.eval_shape(begin, jax.random.key(0))
     for step in dict.fromkeys(map(recipe.step_at, range(steps))):
         jax.eval_shape(step, state, batch)
+
+
+def _check_start(recipe: Recipe, data: DataConfig, weights: Mapping[str, Variables]) -> None:
+    """Raises ValueError if the weights to start from are not those of the recipe's networks."""
+    size = (data.size, data.size)
+    require_fitting(weights, jax.eval_shape(lambda key: recipe.init(key, size), jax.random.key(0)))
+
+
+def _shapes(config: RunConfig) -> Shapes | None:
+    """Outlines of objects that are cut out, if there are any.
+
+    Raises:
+        ValueError: if the recipe cuts out none, or they can't be read.
+    """
+    if config.data.shapes is None:
+        return None
+    if not isinstance(config.recipe, CRFillConfig) or config.recipe.holes != "crfill":
+        raise ValueError("--data.shapes is for CR-Fill's holes: crfill, deepfill")
+    return jnp.asarray(read_shapes(config.data.shapes))
+
+
+def _tell_stages(recipe: Recipe, steps: int) -> None:
+    if recipe.stages:
+        print("stages: " + ", ".join(f"{name} from step {first}" for name, first in recipe.stages))
+    late = [name for name, first in recipe.stages if first >= steps]
+    if late:
+        print(f"the run ends at step {steps}, before {', '.join(late)} (--recipe.stages, --steps)")
 
 
 def _tell_unreadable(pictures: Pictures) -> None:

@@ -3,20 +3,24 @@
 from typing import Literal
 
 from jaxinpaint.array_typing import Variables
+from jaxinpaint.masks.shapes import Shapes
 from jaxinpaint.recipes.base import Recipe
 from jaxinpaint.recipes.context_encoder import ContextEncoderConfig, context_encoder
+from jaxinpaint.recipes.crfill import CRFillConfig, crfill
 from jaxinpaint.recipes.pan import PANConfig, pan
 from jaxinpaint.recipes.partial_conv import PartialConvConfig, partial_conv, perceptual_weights
 
-RecipeConfig = PartialConvConfig | ContextEncoderConfig | PANConfig
+RecipeConfig = PartialConvConfig | ContextEncoderConfig | CRFillConfig | PANConfig
 
 __all__ = [
+    "CRFillConfig",
     "ContextEncoderConfig",
     "PANConfig",
     "PartialConvConfig",
     "Recipe",
     "RecipeConfig",
     "context_encoder",
+    "crfill",
     "make",
     "pan",
     "partial_conv",
@@ -25,13 +29,18 @@ __all__ = [
 
 
 def make(
-    config: RecipeConfig, *, vgg16: Variables | None = None, axis_name: str | None = None
+    config: RecipeConfig,
+    *,
+    vgg16: Variables | None = None,
+    shapes: Shapes | None = None,
+    axis_name: str | None = None,
 ) -> Recipe:
     """The recipe that a config belongs to.
 
     Args:
         config: of any recipe.
         vgg16: VGG-16's published weights, for training with losses that look through it.
+        shapes: of objects that are cut out, where holes have such.
         axis_name: the mapped axis over which gradients and batch statistics are averaged.
     """
     match config:
@@ -39,6 +48,8 @@ def make(
             return partial_conv(config, vgg16=vgg16, axis_name=axis_name)
         case ContextEncoderConfig():
             return context_encoder(config, axis_name=axis_name)
+        case CRFillConfig():
+            return crfill(config, shapes=shapes, axis_name=axis_name)
         case PANConfig():
             return pan(config, axis_name=axis_name)
 

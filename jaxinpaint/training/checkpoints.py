@@ -71,10 +71,27 @@ class Checkpoints:
         Raises:
             ValueError: if there is no checkpoint that can be read.
         """
+        state, step = self._restore_model(abstract)
+        return state.generator, step
+
+    def restore_players(self, abstract: TrainState) -> dict[str, Variables]:
+        """The newest variables of all players that can be read, by name.
+
+        Args:
+            abstract: as for `restore_latest`.
+
+        Raises:
+            ValueError: if there is no checkpoint that can be read.
+        """
+        state, _ = self._restore_model(abstract)
+        return {name: player.variables for name, player in state.players.items()}
+
+    def _restore_model(self, abstract: TrainState) -> tuple[TrainState, int]:
+        """A state of which only the model is read, and its step."""
         model, training = _split(abstract)
         parts = ocp.args.Composite(model=ocp.args.StandardRestore(model))
         for step, found in self._readable(parts):
-            return _joined(found["model"], training).generator, step
+            return _joined(found["model"], training), step
         raise ValueError(f"no checkpoint in {self._folder}; the run has not saved one yet")
 
     def _set_aside(self, steps: list[int]) -> None:

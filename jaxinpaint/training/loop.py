@@ -2,20 +2,22 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from threading import Event
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
-from jaxinpaint.array_typing import RGB
+from jaxinpaint.array_typing import RGB, Variables
 from jaxinpaint.recipes.base import Batch, Crops, Metrics, Recipe, Step, TrainState
 from jaxinpaint.training.checkpoints import Checkpoints, abstract_like, open_checkpoints
 from jaxinpaint.training.parallel import (
+    Placement,
     ahead,
     compile_step,
     place_on_all_devices,
@@ -64,6 +66,7 @@ def train(
     seed: int,
     crops_from: Callable[[int], Iterator[Crops]],
     sample: Callable[[TrainState], RGB] | None = None,
+    weights: Callable[[], Mapping[str, Variables]] | None = None,
 ) -> Trained:
     """Trains until the last step, from the newest checkpoint in the folder or from the start.
 
@@ -80,11 +83,13 @@ def train(
         crops_from: from the number of the first step, this process's part of that step's batch and
             of every later one.
         sample: draws a picture to look at.
+        weights: reads the variables of players, by name, that the first step finds in place of
+            random ones.
 
     Raises:
         NotFinite: if a loss term becomes infinite or no number.
-        ValueError: if the checkpoints in the folder do not fit the recipe, the batch does not
-            divide among the devices, or there are several processes.
+        ValueError: if the checkpoints in the folder or the given weights do not fit the recipe, the
+            batch does not divide among the devices, or there are several processes.
     """
     if jax.process_count() > 1:
         raise ValueError("training in several processes is not supported yet; start one")
@@ -104,10 +109,48 @@ def train(
         state = checkpoints.restore_latest(abstract_like(shapes, placement.replicated))
         if state is None:
             state = init(key, size)
+            if weights is not None:
+                state = _starting_from(weights(), state, placement)
         first = int(state.step)
         batches = ahead(to_devices(crops, placement) for crops in crops_from(first))
         with open_reports(folder, first=first, last=config.steps) as reports:
             return _run_steps(state, step_at, batches, config, stop, checkpoints, reports, sample)
+
+
+def require_fitting(weights: Mapping[str, Variables], state: TrainState) -> None:
+    """Raises ValueError if weights to start from are not those of the networks of a state.
+
+    Args:
+        weights: variables of players, by name.
+        state: a first one, or its shapes.
+    """
+    if "generator" not in weights:
+        raise ValueError("the weights to start from have no generator")
+    for name in weights.keys() & state.players.keys():
+        if _shapes(weights[name]) != _shapes(state.players[name].variables):
+            raise ValueError(
+                f"the weights to start from do not fit: their {name} is another network"
+            )
+
+
+def _starting_from(
+    weights: Mapping[str, Variables], state: TrainState, placement: Placement
+) -> TrainState:
+    """The first state, with given variables of some of its players, and averages of these."""
+    require_fitting(weights, state)
+    players = {
+        name: player._replace(
+            variables=jax.device_put(weights.get(name, player.variables), placement.replicated)
+        )
+        for name, player in state.players.items()
+    }
+    averages = {name: jax.tree.map(jnp.copy, players[name].variables) for name in state.averages}
+    return replace(state, players=players, averages=averages)
+
+
+def _shapes(variables: Variables) -> dict[str, tuple[int, ...]]:
+    leaves, _ = jax.tree_util.tree_flatten_with_path(variables)
+    return {jax.tree_util.keystr(path): leaf.shape for path, leaf in leaves}
 
 
 def _run_steps(

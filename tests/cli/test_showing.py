@@ -118,3 +118,21 @@ def test_without_held_out_pictures_there_is_nothing_to_show(folders: Path) -> No
     assert show_held_out(painting(Multiple(8)), DataConfig(path=folders, size=16)) is None
     pairs = DataConfig(path=folders, pairs=folders, size=16)
     assert show_held_out(translating(), pairs) is None
+
+
+def test_what_else_a_recipe_shows_is_shown_in_the_pictures_size(folders: Path) -> None:
+    sizes = []
+
+    def show_also(variables, image: jax.Array, hole: jax.Array) -> dict[str, jax.Array]:
+        sizes.append(image.shape)
+        return {"light": jnp.ones_like(image)}
+
+    plain = show_held_out(painting(Multiple(32)), data(folders))
+    more = show_held_out(painting(Multiple(32))._replace(show=show_also), data(folders))
+    assert plain is not None
+    assert more is not None
+    without, wider = (show.sample(state(0.0)) for show in (plain, more))
+    assert set(sizes) == {(1, 32, 32, 3)}  # of pictures of 16x27, padded
+    assert wider.shape[0] == without.shape[0]
+    assert wider.shape[1] > 1.2 * without.shape[1]
+    assert wider.mean() > without.mean()

@@ -1,10 +1,10 @@
 """One table for all recipes: they learn, compile once, and are the same however they are run."""
 
 import dataclasses
+from collections import Counter
 from functools import cache, partial
 from pathlib import Path
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +17,7 @@ from jaxinpaint.nets.vgg import random_variables
 from jaxinpaint.objectives.partial_conv import PUBLISHED_WEIGHTS
 from jaxinpaint.recipes import (
     ContextEncoderConfig,
+    CRFillConfig,
     PANConfig,
     PartialConvConfig,
     Recipe,
@@ -25,12 +26,15 @@ from jaxinpaint.recipes import (
 )
 from jaxinpaint.recipes.base import (
     Batch,
+    Metrics,
     Step,
     TrainState,
     gradient_norms,
     weighted_sum,
 )
 from jaxinpaint.training.checkpoints import abstract_like, open_checkpoints
+
+LEARNING_RATE = 1e-2  # enough to see tiny networks learn in a few steps
 
 # A small net whose losses look through no other.
 PIXELWISE = PartialConvConfig(
@@ -40,12 +44,19 @@ PIXELWISE = PartialConvConfig(
     perceptual_weight=0.0,
     style_output_weight=0.0,
     style_composite_weight=0.0,
+    learning_rate=LEARNING_RATE,
 )
 THROUGH_VGG = PartialConvConfig(
-    layer_size=2, width=1 / 16, features="random", gradient_norms=True, finetune_from=1
+    layer_size=2,
+    width=1 / 16,
+    features="random",
+    gradient_norms=True,
+    finetune_from=1,
+    learning_rate=LEARNING_RATE,
+    finetune_learning_rate=LEARNING_RATE,
 )
 CONTEXT = ContextEncoderConfig(
-    size=64, width=4, discriminator_width=4, bottleneck=8, learning_rate=2e-4
+    size=64, width=4, discriminator_width=4, bottleneck=8, learning_rate=LEARNING_RATE
 )
 RANDOM_REGION = dataclasses.replace(CONTEXT, holes="random-region")
 # The margin lies a little below the distance at the start, so that it is active on some of the
@@ -58,6 +69,14 @@ PAN = PANConfig(
     dropout=0.5,
     in_turn=False,
     margin=5.6,
+    learning_rate=LEARNING_RATE,
+)
+CRFILL = CRFillConfig(
+    stages=("auxiliary",),
+    width=16,
+    discriminator_width=2,
+    learning_rate=LEARNING_RATE,
+    discriminator_learning_rate=1e-4,
 )
 CONFIGS: dict[str, RecipeConfig] = {
     "partial-conv": PIXELWISE,
@@ -65,6 +84,7 @@ CONFIGS: dict[str, RecipeConfig] = {
     "context-encoder": CONTEXT,
     "context-encoder on random regions": RANDOM_REGION,
     "pan": PAN,
+    "crfill": CRFILL,
 }
 
 # Random regions share all of their step with the centre, but for what is drawn.
@@ -94,14 +114,23 @@ def batch(config: RecipeConfig, n: int = 8, seed: int = 0) -> Batch:
     return Batch(image, jnp.arange(n))
 
 
+TRACED: Counter[RecipeConfig] = Counter()
+
+
 @cache
 def compiled(config: RecipeConfig) -> Step:
-    return quick_jit(step_of(make(config)))
+    step = step_of(make(config))
+
+    def counted(state: TrainState, some: Batch) -> tuple[TrainState, Metrics]:
+        TRACED[config] += 1
+        return step(state, some)
+
+    return quick_jit(counted)
 
 
 @cache
 def start(config: RecipeConfig) -> TrainState:
-    return make(config).init(jax.random.key(0), size(config))
+    return quick_jit(make(config).init, static_argnums=1)(jax.random.key(0), size(config))
 
 
 def numbers(state: TrainState) -> list[np.ndarray]:
@@ -110,35 +139,26 @@ def numbers(state: TrainState) -> list[np.ndarray]:
 
 def assert_close(state: TrainState, other: TrainState) -> None:
     # Adam's first steps divide small gradients by their own size, so that one rounding of a sum in
-    # another order moves a weight by a share of its step, which is 2e-4.
+    # another order moves a weight by a share of its step, which is the learning rate.
     for a, b in zip(numbers(state), numbers(other), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-3, atol=5e-5)
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=LEARNING_RATE / 4)
 
 
 @each
-def test_learns_a_batch_by_heart(config: RecipeConfig) -> None:
-    faster = dataclasses.replace(config, learning_rate=1e-2)
-    if isinstance(faster, PartialConvConfig):
-        faster = dataclasses.replace(faster, finetune_learning_rate=1e-2)
-    step, state = compiled(faster), start(config)
-    losses = []
-    for _ in range(30):
-        state, metrics = step(state, batch(config))
-        losses.append(float(metrics["loss"].total))
-    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
-    assert state.step == 30
-
-
-@each
-def test_compiles_once_and_moves_nothing_between_host_and_device(config: RecipeConfig) -> None:
-    chex.clear_trace_counter()  # it counts by name, over all tests
-    traced = chex.assert_max_traces(step_of(make(config)), n=1)
-    # A copy: donating takes it away.
-    step, state = quick_jit(traced, donate_argnums=0), jax.tree.map(jnp.copy, start(config))
-    batches = [batch(config, seed=0), batch(config, seed=1)]
+def test_learns_a_batch_by_heart_compiled_once_with_nothing_moved_to_the_host(
+    config: RecipeConfig,
+) -> None:
+    step, state, some, told = compiled(config), start(config), batch(config), []
     with jax.transfer_guard("disallow"):
-        for some in batches:
-            state, _ = step(state, some)
+        for _ in range(30):
+            state, metrics = step(state, some)
+            told.append(metrics["loss"].total)
+    losses = [float(loss) for loss in told]
+    # Three pictures through four halvings of the channels: CR-Fill takes its time.
+    enough = 0.95 if config == CRFILL else 0.8
+    assert np.mean(losses[-5:]) < enough * np.mean(losses[:5])
+    assert state.step == 30
+    assert TRACED[config] == 1
 
 
 @each
@@ -163,7 +183,7 @@ def test_replicas_under_pmap_make_the_same_step(config: RecipeConfig) -> None:
     replica = make(config, axis_name="data")
     split = jax.tree.map(lambda leaf: leaf.reshape(8, 1, *leaf.shape[1:]), batch(config))
     run = jax.pmap(step_of(replica), axis_name="data", in_axes=(None, 0))
-    replicas, replica_metrics = run(start(config), split)
+    replicas, replica_metrics = jax.block_until_ready(run(start(config), split))
     first = jax.tree.map(lambda leaf: leaf[0], replicas)
     last = jax.tree.map(lambda leaf: leaf[-1], replicas)
     assert_close(first, state)

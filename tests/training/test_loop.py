@@ -23,6 +23,7 @@ from jaxinpaint.recipes.base import (
     Recipe,
     Step,
     TrainState,
+    with_average,
 )
 from jaxinpaint.training.checkpoints import open_checkpoints
 from jaxinpaint.training.loop import LoopConfig, Trained, train
@@ -61,7 +62,12 @@ def crops_from(first: int) -> Iterator[Crops]:
 
 
 def run(
-    folder: Path, steps: int, recipe: Recipe | None = None, crops=crops_from, sample=None
+    folder: Path,
+    steps: int,
+    recipe: Recipe | None = None,
+    crops=crops_from,
+    sample=None,
+    weights=None,
 ) -> Trained:
     return train(
         recipe or adding_recipe(),
@@ -71,6 +77,7 @@ def run(
         seed=0,
         crops_from=crops,
         sample=sample,
+        weights=weights,
     )
 
 
@@ -103,6 +110,39 @@ def test_a_run_in_parts_ends_with_the_bits_of_a_run_in_one(tmp_path, first_part:
     whole = run(tmp_path / "whole", 8)
     run(tmp_path / "parts", first_part)
     assert weight(run(tmp_path / "parts", 8)) == weight(whole)
+
+
+def test_a_run_may_start_from_weights_that_are_read_once(tmp_path: Path) -> None:
+    read = []
+
+    def weights() -> dict[str, dict]:
+        read.append(True)
+        return {"generator": {"params": {"w": jnp.float32(100)}}, "unknown": {}}
+
+    averaged = with_average(adding_recipe(), 0.5)
+    given = run(tmp_path / "given", 1, averaged, weights=weights)
+    fresh = run(tmp_path / "fresh", 1, averaged)
+    difference = given.state.generator["params"]["w"] - fresh.state.generator["params"]["w"]
+    # The average starts from them too, and of the weight 0.9 is left: 100 (0.1 + 0.9 · 0.9).
+    assert difference == pytest.approx(91, rel=1e-5)
+    assert len(read) == 1
+    whole = run(tmp_path / "whole", 5, averaged, weights=weights)
+    parts = run(tmp_path / "given", 5, averaged, weights=weights)  # from its own, not these again
+    assert weight(parts) == weight(whole)
+    assert len(read) == 2
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"discriminator": {}}, "have no generator"),
+        ({"generator": {"params": {"v": np.zeros(())}}}, "their generator is another network"),
+        ({"generator": {"params": {"w": np.zeros(2)}}}, "their generator is another network"),
+    ],
+)
+def test_weights_of_other_networks_are_refused(tmp_path: Path, weights, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        run(tmp_path, 1, weights=lambda: weights)
 
 
 def test_steps_of_several_kinds_are_compiled_once_each_and_told_of_apart(tmp_path: Path) -> None:

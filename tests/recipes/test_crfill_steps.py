@@ -1,0 +1,241 @@
+"""CR-Fill's steps: the published program's, and what its stages train."""
+
+import dataclasses
+from functools import cache
+from typing import Any
+
+import golden
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from quick_compile import quick_jit
+
+from jaxinpaint import masks
+from jaxinpaint.array_typing import Variables
+from jaxinpaint.interop.crfill import discriminator_from_zengxianyu, generator_from_zengxianyu
+from jaxinpaint.recipes import CRFillConfig, crfill
+from jaxinpaint.recipes.base import Batch, Metrics, Player, Recipe, Step, TrainState
+from jaxinpaint.recipes.crfill import schedule
+
+# What the reference's authors state.
+FIRST_STEP = 1e-4
+SECOND_STEP = 1e-3
+
+TINY = CRFillConfig(
+    stages=("coarse:2", "fine:2", "all:2", "auxiliary"), width=4, discriminator_width=2
+)
+
+
+def told(metrics: Metrics) -> dict[str, float]:
+    return {name: float(mean.total / mean.n) for name, mean in metrics.items()}
+
+
+def reference_state(recipe: Recipe) -> TrainState:
+    facts = golden.facts("crfill_generator")["state_dict"]
+    fine, auxiliary = (
+        discriminator_from_zengxianyu(golden.state_dict(facts["netD"], seed)) for seed in (0, 1)
+    )
+    published: dict[str, Variables] = {
+        "generator": generator_from_zengxianyu(golden.state_dict(facts["netG"])),
+        "discriminator": {
+            kept: {"fine": fine[kept], "auxiliary": auxiliary[kept]} for kept in fine
+        },
+    }
+    shapes = jax.eval_shape(lambda key: recipe.init(key, (64, 64)), jax.random.key(0)).players
+    players = {}
+    for name, player in shapes.items():
+        zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), player.opt_state)
+        players[name] = Player(jax.tree.map(jnp.asarray, published[name]), zeros)
+        assert jax.tree.structure(players[name]) == jax.tree.structure(player)
+    return TrainState(jnp.zeros((), jnp.int32), jax.random.key(0), players)
+
+
+def test_two_steps_are_those_of_the_published_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts, z = golden.facts("crfill_training"), golden.arrays("crfill_generator")
+    hole = jnp.asarray(z["hole"], jnp.float32)
+    monkeypatch.setattr(masks, "holes", lambda *arguments: hole)
+    recipe = crfill(CRFillConfig(stages=("auxiliary",)))
+    step, state = quick_jit(recipe.step_at(0)), reference_state(recipe)
+    batch = Batch(jnp.asarray(z["image_u8"]), jnp.arange(2))
+    for expected, tolerance in zip(facts["steps"], (FIRST_STEP, SECOND_STEP), strict=True):
+        state, metrics = step(state, batch)
+        found = told(metrics)
+        # The weight of the auxiliary terms is in the recorded ones.
+        for name, value in {
+            "discriminator": expected["D_Fake"] + expected["D_real"],
+            "auxiliary_discriminator": expected["D_Fake_aux"] + expected["D_real_aux"],
+            "adversarial": expected["GAN"],
+            "coarse": expected["L1c"],
+            "fine": expected["L1f"],
+            "auxiliary_adversarial_weighted": expected["GAN_aux"],
+            "auxiliary_weighted": expected["L1f_aux"],
+        }.items():
+            assert found[name] == pytest.approx(value, rel=tolerance)
+        if state.step == 1:
+            assert_gradients(state, facts["g_grad_norm_step0"])
+
+
+def assert_gradients(state: TrainState, expected: dict[str, float]) -> None:
+    """Adam's second moment after a step is a tenth of the squared gradient."""
+    shapes = golden.facts("crfill_generator")["state_dict"]["netG"]
+    names = list(shapes)
+    # Where each array of the program is here, by a number in place of its values.
+    numbered = {name: np.full(shapes[name], i) for i, name in enumerate(names)}
+    places = generator_from_zengxianyu(numbered)["params"]
+    moments = optax.tree.get(state.players["generator"].opt_state, "nu")
+    assert jax.tree.structure(places) == jax.tree.structure(moments)
+    found = {
+        names[int(place.flat[0])]: np.sqrt(10 * np.sum(np.asarray(moment, np.float64)))
+        for place, moment in zip(jax.tree.leaves(places), jax.tree.leaves(moments), strict=True)
+    }
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=FIRST_STEP)
+
+
+@cache
+def recipe(config: CRFillConfig = TINY) -> Recipe:
+    return crfill(config)
+
+
+@cache
+def step(number: int) -> Step:
+    """The step of a number of the tiny recipe, compiled once for each stage."""
+    first = max(start for _, start in recipe().stages if start <= number)
+    return step(first) if first < number else quick_jit(recipe().step_at(number))
+
+
+@cache
+def start(config: CRFillConfig = TINY) -> TrainState:
+    init = quick_jit(recipe(config).init, static_argnums=1)
+    return init(jax.random.key(0), (32, 32))
+
+
+def batch(seed: int = 0) -> Batch:
+    rng = np.random.default_rng(seed)
+    return Batch(jnp.asarray(rng.integers(0, 256, (2, 32, 32, 3), np.uint8)), jnp.arange(2))
+
+
+def moved_parts(before: TrainState, after: TrainState) -> set[str]:
+    """Networks that are not bit for bit what they were."""
+
+    def parts(state: TrainState) -> dict[str, Variables]:
+        generator, discriminator = (
+            state.players[name].variables["params"] for name in ("generator", "discriminator")
+        )
+        judges = {f"{name} discriminator": params for name, params in discriminator.items()}
+        return {**generator, **judges}
+
+    one, other = parts(before), parts(after)
+    return {
+        name
+        for name in one
+        if any(map(np.any, jax.tree.leaves(jax.tree.map(jnp.not_equal, one[name], other[name]))))
+    }
+
+
+FINE = {"hallucination", "matching", "features", "matched", "fine"}
+
+
+def test_each_stage_trains_its_parts_from_what_the_last_left() -> None:
+    state, moved, terms = start(), [], []
+    for number in (0, 2, 4, 6):
+        begun = dataclasses.replace(state, step=jnp.int32(number))
+        state, metrics = step(number)(begun, batch())
+        moved.append(moved_parts(begun, state))
+        terms.append({name.removesuffix("_weighted") for name in metrics if "weighted" in name})
+    assert moved == [
+        {"coarse"},
+        FINE | {"fine discriminator"},
+        FINE | {"coarse", "fine discriminator"},
+        FINE | {"coarse", "auxiliary", "fine discriminator", "auxiliary discriminator"},
+    ]
+    assert terms == [
+        {"coarse"},
+        {"adversarial", "fine"},
+        {"adversarial", "coarse", "fine"},
+        {"adversarial", "coarse", "fine", "auxiliary_adversarial", "auxiliary"},
+    ]
+    step_at = recipe().step_at
+    assert [step_at(number) is step_at(number + 1) for number in range(6)] == [True, False] * 3
+
+
+def test_optimisers_begin_anew_with_a_stage_and_go_on_within_it() -> None:
+    def count(state: TrainState) -> int:
+        return int(optax.tree.get(state.players["generator"].opt_state, "count"))
+
+    state, counts = start(), []
+    for number in range(4):
+        state, _ = step(number)(state, batch(number))
+        counts.append(count(state))
+    assert counts == [1, 2, 1, 2]
+    # As if the second stage were a run of its own that starts from the first one's weights.
+    first = start()
+    for number in range(2):
+        first, _ = step(number)(first, batch(number))
+    fresh = {
+        name: player._replace(opt_state=start().players[name].opt_state)
+        for name, player in first.players.items()
+    }
+    alone, _ = step(2)(dataclasses.replace(first, players=fresh), batch(2))
+    alone, _ = step(3)(alone, batch(3))
+    for a, b in zip(jax.tree.leaves(alone.players), jax.tree.leaves(state.players), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_directions_of_spectral_norms_move_with_every_pass_of_a_discriminator() -> None:
+    begun = dataclasses.replace(start(), step=jnp.int32(2))
+    after, _ = step(2)(begun, batch())
+    before, now = (
+        state.players["discriminator"].variables["spectral_norm"] for state in (begun, after)
+    )
+    assert np.any(before["fine"]["conv_1"]["u"] != now["fine"]["conv_1"]["u"])
+    jax.tree.map(np.testing.assert_array_equal, before["auxiliary"], now["auxiliary"])
+
+
+def test_what_the_branch_copies_is_shown() -> None:
+    show = recipe().show
+    assert show is not None
+    image = batch().image / jnp.float32(255)
+    hole = jnp.zeros((2, 32, 32, 1)).at[:, 8:20, 8:20].set(1)
+    dirty = jnp.where(hole > 0, jnp.nan, image)
+    variables = start().players["generator"].variables
+    shown = quick_jit(show)(variables, dirty, hole)
+    assert list(shown) == ["auxiliary", "coarse", "copied", "from hole"]
+    for picture in shown.values():
+        assert picture.shape == image.shape
+        assert np.all((picture >= 0) & (picture <= 1 + 1e-6))
+
+
+@pytest.mark.parametrize(
+    ("stages", "expected"),
+    [
+        (("auxiliary",), [("auxiliary", 0)]),
+        (("coarse:5", "all"), [("coarse", 0), ("all", 5)]),
+        (
+            ("coarse:5", "fine:7", "all:1", "auxiliary"),
+            [("coarse", 0), ("fine", 5), ("all", 12), ("auxiliary", 13)],
+        ),
+    ],
+)
+def test_stages_follow_one_another(
+    stages: tuple[str, ...], expected: list[tuple[str, int]]
+) -> None:
+    assert schedule(stages) == expected
+
+
+def test_options_that_make_no_sense_are_refused() -> None:
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"stages": ()}, "stages are coarse, fine, all, auxiliary"),
+        ({"stages": ("course",)}, "stages are coarse, fine, all, auxiliary"),
+        ({"stages": ("coarse", "fine")}, "every stage but the last"),
+        ({"stages": ("coarse:0", "fine")}, "every stage but the last"),
+        ({"stages": ("coarse:5",)}, "every stage but the last"),
+        ({"attention": True}, "needs no auxiliary branch"),
+        ({"hole_ratio": (0.1, 0.2)}, "--recipe.hole-ratio says nothing"),
+    ]
+    for options, message in cases:
+        with pytest.raises(ValueError, match=message):
+            CRFillConfig(**options)
