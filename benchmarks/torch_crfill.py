@@ -1,0 +1,259 @@
+"""CR-Fill in plain PyTorch, written from its equations: what `crfill.py` compares with.
+
+Attention is as one writes it with `unfold`, `bmm` and `fold`: patches are cut out, compared, mixed
+and put back.
+"""
+# pyright: reportMissingImports=false
+# PyTorch is needed by the benchmarks only.
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from side_by_side import to_oihw, torch_device
+from torch import nn
+from torch.nn import functional
+
+from jaxinpaint.array_typing import Variables
+from jaxinpaint.nets.crfill import (
+    COARSE,
+    DECODER,
+    HALLUCINATION,
+    MATCHED,
+    MATCHING,
+    Layer,
+)
+from jaxinpaint.recipes import CRFillConfig
+
+
+class Gated(nn.Module):
+    """Half of a convolution's outputs through ELU, gated by the other half."""
+
+    def __init__(
+        self, inputs: int, channels: int, layer: Layer, activation: str | None = "elu"
+    ) -> None:
+        super().__init__()
+        padding = layer.dilation * (layer.side // 2)
+        self.conv = nn.Conv2d(inputs, channels, layer.side, layer.stride, padding, layer.dilation)
+        self.up, self.kind = layer.up, activation
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Features, of twice the size if it is a layer that doubles it."""
+        x = self.conv(functional.interpolate(x, scale_factor=2) if self.up else x)
+        if self.kind is None:
+            return x
+        value, gate = x.chunk(2, 1)
+        return getattr(functional, self.kind)(value) * gate.sigmoid()
+
+
+PLAIN = Layer(0)
+
+
+def stack(inputs: int, layers: Sequence[Layer], width: int) -> nn.Sequential:
+    parts = []
+    for layer in layers:
+        channels = round(layer.channels * width)
+        parts.append(Gated(inputs, channels, layer))
+        inputs = channels // 2
+    return nn.Sequential(*parts)
+
+
+def picture(inputs: int) -> nn.Sequential:
+    return nn.Sequential(Gated(inputs, 3, PLAIN, None), nn.Tanh())
+
+
+class Painted(NamedTuple):
+    """Both networks' pictures, and the features by which patches are compared."""
+
+    coarse: torch.Tensor
+    fine: torch.Tensor
+    features: torch.Tensor
+
+
+class Generator(nn.Module):
+    """The coarse and the fine network."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.coarse = nn.Sequential(stack(5, COARSE, width), picture(width // 4))
+        self.hallucination = stack(3, HALLUCINATION, width)
+        self.matching = stack(3, MATCHING, width)
+        self.features = Gated(2 * width, 4 * width, PLAIN, "relu")
+        self.matched = stack(2 * width, MATCHED, width)
+        self.fine = nn.Sequential(stack(4 * width, DECODER, width), picture(width // 4))
+
+    def forward(self, image: torch.Tensor, hole: torch.Tensor) -> Painted:
+        """From pictures in [-1, 1] with zeros in their holes."""
+        coarse = self.coarse(torch.cat([image, torch.ones_like(hole), hole], 1))
+        x = coarse * hole + image * (1 - hole)
+        features = self.features(self.matching(x))
+        x = torch.cat([self.hallucination(x), self.matched(features)], 1)
+        return Painted(coarse, self.fine(x), features)
+
+
+class Auxiliary(nn.Module):
+    """The branch that rebuilds a picture from known patches."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        c, halves, up = width, Layer(0, stride=2), Layer(0, up=True)
+        self.enc_1 = Gated(3, c, Layer(0, side=5))
+        self.enc_2 = Gated(c // 2, 2 * c, halves)
+        self.enc_3 = Gated(c, 2 * c, PLAIN)
+        self.enc_4 = Gated(c, 4 * c, halves)
+        self.dec_1 = Gated(2 * c, 2 * c, up)
+        self.dec_2 = Gated(2 * c, 2 * c, PLAIN)
+        self.dec_3 = Gated(c, c, up)
+        self.dec_4 = Gated(c, c, PLAIN)
+        self.dec_5 = Gated(c // 2, c, PLAIN)
+        self.picture = picture(c // 2)
+
+    def forward(
+        self, completed: torch.Tensor, features: torch.Tensor, hole: torch.Tensor
+    ) -> torch.Tensor:
+        """A picture from the completed one, and from how the generator compares its patches."""
+        found = similarity(features, functional.avg_pool2d(hole, 4))
+        full = self.enc_1(completed)
+        half = self.enc_3(self.enc_2(full))
+        x = self.dec_1(self.enc_4(half))
+        x = self.dec_3(self.dec_2(torch.cat([x, half], 1)))
+        x = reconstruct(found, self.dec_4(torch.cat([x, full], 1)))
+        return self.picture(self.dec_5(x))
+
+
+class Discriminator(nn.Sequential):
+    """Six spectrally normalised convolutions."""
+
+    def __init__(self, width: int) -> None:
+        inputs, layers = 4, []
+        for multiple in (1, 2, 4, 4, 4, 4):
+            conv = nn.Conv2d(inputs, multiple * width, 5, 2, 2)
+            layers += [nn.utils.spectral_norm(conv), nn.LeakyReLU(0.01)]
+            inputs = multiple * width
+        super().__init__(*layers)
+
+
+def similarity(features: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
+    """Of every 4×4 patch with every one: N × patches × patches."""
+    keys = features / torch.sqrt((features**2).sum((2, 3), keepdim=True) + 1e-8)
+    patches, kernels = (functional.unfold(x, 4, stride=2) for x in (features, keys))
+    known = functional.avg_pool2d(1 - hole, 4, stride=2).flatten(1)
+    of_patch, of_other = known[:, :, None], known[:, None, :]
+    kept = (of_other == 1) | ((of_patch > 0.5) & (of_other > of_patch))
+    scores = torch.bmm(patches.transpose(1, 2), kernels)
+    return torch.softmax(10 * scores * kept, -1)
+
+
+def reconstruct(found: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+    """The picture of patches of 16×16, 8 apart, each replaced by its mix."""
+    patches = functional.unfold(image, 16, stride=8)
+    mixed = torch.bmm(patches, found.transpose(1, 2))
+    return functional.fold(mixed, image.shape[2:], 16, stride=8)
+
+
+class Training:
+    """Two steps in one: the discriminators', then the generator's on the same pictures."""
+
+    def __init__(self, start: Mapping[str, Variables], config: CRFillConfig) -> None:
+        params, judging = start["generator"]["params"], start["discriminator"]
+        self.generator = load_generator(Generator(config.width), params)
+        self.auxiliary = load_auxiliary(Auxiliary(config.width), params["auxiliary"])
+        self.judges = [
+            load_discriminator(
+                Discriminator(config.discriminator_width),
+                judging["params"][name],
+                judging["spectral_norm"][name],
+            )
+            for name in ("fine", "auxiliary")
+        ]
+        for net in (self.generator, self.auxiliary, *self.judges):
+            net.to(torch_device())
+        self.of_generator = _adam((self.generator, self.auxiliary), config.learning_rate, config)
+        self.of_judges = _adam(self.judges, config.discriminator_learning_rate, config)
+        self.config = config
+
+    def step(self, image: torch.Tensor, hole: torch.Tensor) -> dict[str, float]:
+        """A step on pictures in bytes and their holes; gives the terms of both losses."""
+        truth = image.float() / 127.5 - 1
+        shown = truth * (1 - hole)
+        coarse, fine, features = self.generator(shown, hole)
+        completed = fine * hole + shown
+        rebuilt = self.auxiliary(completed, features, hole)
+        fakes = completed, rebuilt * hole + shown
+
+        judged = []
+        for judge, fake in zip(self.judges, fakes, strict=True):
+            of_fake, of_real = _judge(judge, torch.cat([fake.detach(), truth])).chunk(2)
+            judged.append((functional.relu(1 - of_real) + functional.relu(1 + of_fake)).mean())
+        self.of_judges.zero_grad()
+        sum(judged, start=torch.zeros((), device=truth.device)).backward()
+        self.of_judges.step()
+
+        terms = {
+            "coarse": functional.l1_loss(coarse, truth),
+            "fine": functional.l1_loss(fine, truth),
+        }
+        terms["auxiliary"] = functional.l1_loss(rebuilt, truth)
+        for judge in self.judges:
+            judge.requires_grad_(False)
+        names = ("adversarial", "auxiliary_adversarial")
+        for name, judge, fake in zip(names, self.judges, fakes, strict=True):
+            terms[name] = -_judge(judge, fake).mean()
+        for judge in self.judges:
+            judge.requires_grad_(True)
+        half = self.config.auxiliary_weight
+        loss = terms["coarse"] + terms["fine"] + terms["adversarial"]
+        loss = loss + half * (terms["auxiliary"] + terms["auxiliary_adversarial"])
+        self.of_generator.zero_grad()
+        loss.backward()
+        self.of_generator.step()
+        told = terms | dict(zip(("discriminator", "auxiliary_discriminator"), judged, strict=True))
+        return {name: float(value.detach()) for name, value in told.items()}
+
+
+def load_generator(net: Generator, params: Variables) -> Generator:
+    """The generator with weights of ours."""
+    for name in ("coarse", "fine"):
+        _load_stack(net.get_submodule(f"{name}.0"), params[name]["stack"])
+        _load(net.get_submodule(f"{name}.1.0"), params[name]["picture"])
+    for name in ("hallucination", "matching", "matched"):
+        _load_stack(net.get_submodule(name), params[name])
+    _load(net.features, params["features"])
+    return net
+
+
+def load_auxiliary(net: Auxiliary, params: Variables) -> Auxiliary:
+    """The branch with weights of ours."""
+    for name, values in params.items():
+        _load(net.picture[0] if name == "picture" else getattr(net, name), values)
+    return net
+
+
+def load_discriminator(net: Discriminator, params: Variables, directions: Variables) -> nn.Module:
+    """A discriminator with weights of ours, and directions of its spectral norms."""
+    for i, name in enumerate(sorted(params)):
+        conv, u = net[2 * i], directions[name]["u"]
+        conv.weight_orig.data = to_oihw(params[name]["kernel"])
+        conv.bias.data = torch.from_numpy(np.array(params[name]["bias"]))
+        conv.weight_u.data = torch.from_numpy(np.array(u))
+    return net
+
+
+def _load_stack(net: Any, params: Variables) -> None:
+    for i, layer in enumerate(net, start=1):
+        _load(layer, params[f"conv_{i}"])
+
+
+def _load(layer: Any, params: Variables) -> None:
+    layer.conv.weight.data = to_oihw(params["kernel"])
+    layer.conv.bias.data = torch.from_numpy(np.array(params["bias"]))
+
+
+def _judge(judge: nn.Module, pictures: torch.Tensor) -> torch.Tensor:
+    return judge(torch.cat([pictures, torch.ones_like(pictures[:, :1])], 1))
+
+
+def _adam(nets: Sequence[nn.Module], rate: float, config: CRFillConfig) -> torch.optim.Adam:
+    parameters = [parameter for net in nets for parameter in net.parameters()]
+    return torch.optim.Adam(parameters, rate, (config.beta1, config.beta2))
