@@ -19,6 +19,7 @@ from jaxinpaint.training.checkpoints import Checkpoints, abstract_like, open_che
 from jaxinpaint.training.parallel import (
     Placement,
     ahead,
+    compile_init,
     compile_step,
     place_on_all_devices,
     to_devices,
@@ -94,7 +95,7 @@ def train(
     if jax.process_count() > 1:
         raise ValueError("training in several processes is not supported yet; start one")
     placement = place_on_all_devices()
-    init = jax.jit(recipe.init, static_argnums=1, out_shardings=placement.replicated)
+    init = compile_init(recipe.init, placement)
     key = jax.random.key(seed)
     compiled = cache(partial(compile_step, placement=placement))
 

@@ -1,7 +1,7 @@
 """Devices: batches split over all of them, everything else on each."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -9,7 +9,8 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from jaxinpaint.recipes.base import Batch, Crops, Step
+from jaxinpaint.array_typing import RandomKey
+from jaxinpaint.recipes.base import Batch, Crops, Step, TrainState
 
 T = TypeVar("T")
 
@@ -27,6 +28,20 @@ def place_on_all_devices() -> Placement:
     mesh = Mesh(np.array(jax.devices()), ("data",), axis_types=(AxisType.Auto,))
     return Placement(
         NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec("data"))
+    )
+
+
+def compile_init(
+    init: Callable[[RandomKey, tuple[int, int]], TrainState], placement: Placement
+) -> Callable[[RandomKey, tuple[int, int]], TrainState]:
+    """What makes the first state, on all devices of the placement.
+
+    It runs once and is next to nothing but random draws, one a parameter: on a CPU, where the
+    backend's passes over these take longer than all else of a start, it is compiled without.
+    """
+    quickly = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
+    return jax.jit(
+        init, static_argnums=1, out_shardings=placement.replicated, compiler_options=quickly
     )
 
 
