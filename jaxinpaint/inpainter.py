@@ -69,16 +69,16 @@ class Inpainter:
         # What stands in the hole may be anything, and is nothing to the network.
         known = np.where(missing, 0, batch)
         match self.takes:
-            case Multiple(of=n):
-                output = self._fill_padded(known, missing, n)
+            case Multiple() as takes:
+                output = self._fill_padded(known, missing, takes)
             case Window() as window:
                 output = self._fill_squares(known, missing, window)
         composite = np.where(missing, output, batch)
         return Filled(output.reshape(photo.shape), composite.reshape(photo.shape))
 
-    def _fill_padded(self, photos: np.ndarray, missing: np.ndarray, multiple: int) -> np.ndarray:
+    def _fill_padded(self, photos: np.ndarray, missing: np.ndarray, takes: Multiple) -> np.ndarray:
         height, width = photos.shape[1:3]
-        output, _ = self.run(self.variables, *padded(photos, missing, multiple))
+        output, _ = self.run(self.variables, *padded(photos, missing, takes))
         return in_dtype(np.asarray(output)[:, :height, :width], photos.dtype)
 
     def _fill_squares(self, photos: np.ndarray, missing: np.ndarray, window: Window) -> np.ndarray:
@@ -136,12 +136,16 @@ def load(run: Path | str) -> Inpainter:
     return of(*trained.read(Path(run)))
 
 
-def padded(photos: np.ndarray, missing: np.ndarray, multiple: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures in [0, 1] and holes, with sides that are multiples of a number.
+def padded(
+    photos: np.ndarray, missing: np.ndarray, takes: Multiple
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures in [0, 1] and holes, with sides that a network takes.
 
     Beyond the picture nothing is known: so it is a hole, as a network's own padding is.
     """
-    pads = [(0, 0), *((0, -side % multiple) for side in photos.shape[1:3]), (0, 0)]
+    sides = photos.shape[1:3]
+    wanted = (max(takes.least, -(-side // takes.of) * takes.of) for side in sides)
+    pads = [(0, 0), *((0, n - side) for n, side in zip(wanted, sides, strict=True)), (0, 0)]
     unknown = np.pad(missing, pads, constant_values=True)
     return np.pad(to_unit(photos), pads), unknown.astype(np.float32)
 

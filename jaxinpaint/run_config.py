@@ -35,8 +35,8 @@ class RunConfig:
     """Decay of a running average of the generator's weights, with which holes are then filled, such
     as 0.999. 0: none is kept, as published."""
     start_from: Path | None = None
-    """A run whose newest weights this one starts from, of a recipe with the same networks. None: it
-    starts from random ones."""
+    """A run whose newest weights (those that it trains, not their average) this one starts from, of
+    a recipe with the same networks. None: it starts from random ones."""
     published_weights: tyro.conf.Suppress[dict[str, str]] = field(default_factory=dict)
     """Digests of the published weights that the losses look through, by name. They are noted when
     the run starts, so that it can't go on with others."""

@@ -101,11 +101,11 @@ def _further(recipe: Recipe) -> Callable[[Variables, RGB, Missing], dict[str, RG
     """What else a recipe shows of how it fills a hole."""
     if recipe.show is None or not isinstance(recipe.takes, Multiple):
         return lambda variables, photo, missing: {}
-    show, multiple = jax.jit(recipe.show), recipe.takes.of
+    show, takes = jax.jit(recipe.show), recipe.takes
 
     def further(variables: Variables, photo: RGB, missing: Missing) -> dict[str, RGB]:
         height, width, _ = photo.shape
-        shown = show(variables, *padded(photo[None], missing[None, ..., None], multiple))
+        shown = show(variables, *padded(photo[None], missing[None, ..., None], takes))
         return {
             name: in_dtype(np.asarray(picture)[0, :height, :width], photo.dtype)
             for name, picture in shown.items()

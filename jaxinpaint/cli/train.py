@@ -5,7 +5,7 @@ import dataclasses
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,7 +93,7 @@ def run(order: Order) -> Trained:
     pictures = training_pictures(config.data)
     show = show_held_out(recipe, config.data)
     _check_steps(recipe, config.data, config.loop.steps)
-    weights = config.start_from and partial(read_players, config.start_from)
+    weights = config.start_from and cache(partial(read_players, config.start_from))
     if weights and not resumes:
         _check_start(recipe, config.data, weights())
     save_config(config, folder)
@@ -241,6 +241,8 @@ def _new_folder(preset: str) -> Path:
 
 def _check_size(size: int, takes: Multiple | Window) -> None:
     match takes:
+        case Multiple(least=least) if size < least:
+            raise ValueError(f"--data.size {size} does not suit this network: take {least} or more")
         case Multiple(of=n) if size % n:
             below = size // n * n
             fitting = f"{below} or {below + n}" if below else str(n)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxinpaint.array_typing import Variables
 
 StateDict = Mapping[str, np.ndarray]
-Path = tuple[str, ...]
+Place = tuple[str, ...]
 
 BRANCH = "baseg."  # in front of the generator's names where it was trained with the branch
 UNUSED = ("sconv1", "sconv2")  # stored by the program, and used by nothing
@@ -16,12 +16,12 @@ UNUSED = ("sconv1", "sconv2")  # stored by the program, and used by nothing
 SUFFIX = re.compile(r"_(downsample|upsample_conv|atrous)$")
 
 
-def _stack(path: Path, prefix: str, numbers: range) -> dict[str, Path]:
-    return {f"{prefix}{n}": (*path, f"conv_{i}") for i, n in enumerate(numbers, start=1)}
+def _stack(place: Place, prefix: str, numbers: range) -> dict[str, Place]:
+    return {f"{prefix}{n}": (*place, f"conv_{i}") for i, n in enumerate(numbers, start=1)}
 
 
 # Where each layer of the program is here.
-GENERATOR: dict[str, Path] = {
+GENERATOR: dict[str, Place] = {
     **_stack(("coarse", "stack"), "conv", range(1, 17)),
     "conv17": ("coarse", "picture"),
     **_stack(("hallucination",), "xconv", range(1, 11)),
@@ -31,7 +31,7 @@ GENERATOR: dict[str, Path] = {
     **_stack(("fine", "stack"), "allconv", range(11, 17)),
     "allconv17": ("fine", "picture"),
 }
-AUXILIARY: dict[str, Path] = {
+AUXILIARY: dict[str, Place] = {
     "bconv1": ("auxiliary", "enc_1"),
     "bconv2": ("auxiliary", "enc_2"),
     "bconv3": ("auxiliary", "enc_3"),
@@ -43,7 +43,7 @@ AUXILIARY: dict[str, Path] = {
     "conv16_2": ("auxiliary", "dec_5"),
     "conv17": ("auxiliary", "picture"),
 }
-DISCRIMINATOR: dict[str, Path] = {f"conv{i}": (f"conv_{i}",) for i in range(1, 7)}
+DISCRIMINATOR: dict[str, Place] = {f"conv{i}": (f"conv_{i}",) for i in range(1, 7)}
 
 
 def generator_from_zengxianyu(state_dict: StateDict) -> Variables:
@@ -57,7 +57,8 @@ def generator_from_zengxianyu(state_dict: StateDict) -> Variables:
     """
     with_branch = any(key.startswith(BRANCH) for key in state_dict)
     names = {BRANCH + name: path for name, path in GENERATOR.items()} | AUXILIARY
-    return {"params": _renamed(state_dict, names if with_branch else GENERATOR)}
+    leaves = {"weight": "kernel", "bias": "bias"}
+    return {"params": _renamed(state_dict, names if with_branch else GENERATOR, leaves)}
 
 
 def discriminator_from_zengxianyu(state_dict: StateDict) -> Variables:
@@ -66,7 +67,8 @@ def discriminator_from_zengxianyu(state_dict: StateDict) -> Variables:
     Raises:
         ValueError: if layers are missing or unknown, or an array has not the axes of its kind.
     """
-    layers = _renamed(state_dict, DISCRIMINATOR)
+    leaves = {"weight_orig": "kernel", "bias": "bias", "weight_u": "u", "weight_v": "v"}
+    layers = _renamed(state_dict, DISCRIMINATOR, leaves)
     variables: dict[str, dict] = {"params": {}, "spectral_norm": {}}
     for name, layer in layers.items():
         height, width, inputs, _ = layer["kernel"].shape
@@ -77,17 +79,16 @@ def discriminator_from_zengxianyu(state_dict: StateDict) -> Variables:
     return variables
 
 
-def _renamed(state_dict: StateDict, names: Mapping[str, Path]) -> dict:
-    """The arrays of the program's layers, nested by the paths of their layers."""
-    leaves = {
-        "weight": "kernel",
-        "weight_orig": "kernel",
-        "bias": "bias",
-        "weight_u": "u",
-        "weight_v": "v",
-    }
+def _renamed(state_dict: StateDict, names: Mapping[str, Place], leaves: Mapping[str, str]) -> dict:
+    """The arrays of the program's layers, nested by the places of their layers.
+
+    Args:
+        state_dict: of the program.
+        names: where each of its layers is here.
+        leaves: what each of a layer's arrays is called here.
+    """
     nested: dict = {}
-    missing = {(name, leaf) for name in names for leaf in ("kernel", "bias")}
+    missing = {f"{name}.{leaf}" for name in names for leaf in leaves}
     for key, array in state_dict.items():
         layer, _, leaf = key.rpartition(".")
         name = SUFFIX.sub("", layer)
@@ -99,9 +100,9 @@ def _renamed(state_dict: StateDict, names: Mapping[str, Path]) -> dict:
         for part in names[name]:
             node = node.setdefault(part, {})
         node[leaves[leaf]] = _to_hwio(key, array) if leaves[leaf] == "kernel" else np.asarray(array)
-        missing.discard((name, leaves[leaf]))
+        missing.discard(f"{name}.{leaf}")
     if missing:
-        raise ValueError(f"the state dict lacks {sorted(missing)[0]} and {len(missing) - 1} more")
+        raise ValueError(f"the state dict lacks {', '.join(sorted(missing))}")
     return nested
 
 

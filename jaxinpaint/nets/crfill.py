@@ -16,7 +16,7 @@ from jaxinpaint.nets.layers import check_multiple, pytorch_uniform
 from jaxinpaint.nets.network import Network, network
 from jaxinpaint.ops.compositing import composite
 from jaxinpaint.ops.partial_conv import conv
-from jaxinpaint.ops.patches import Norm, Similarity, copies, reconstruct, similarity
+from jaxinpaint.ops.patches import Norm, Similarity, reconstruct, similarity
 from jaxinpaint.ops.resampling import upsample_conv
 
 Activation = Callable[[Array], Array]
@@ -139,24 +139,14 @@ def crfill_auxiliary(*, width: int = 48, norm: Norm = "map", threshold: float = 
     return network(_Auxiliary(width, norm, threshold))
 
 
-class Shown(NamedTuple):
-    """What a researcher sees of the similarity of patches.
+def compare(
+    features: Features, hole: Hole, *, norm: Norm = "map", threshold: float = 0.5
+) -> Similarity:
+    """The similarity of patches, by features at a quarter of the hole's size (`similarity`).
 
-    Attributes:
-        copied: the picture with each patch replaced by its most similar one, in [-1, 1].
-        from_hole: the share of what each pixel is rebuilt from that is hole itself.
+    A feature is missing by as much as the mean of the hole over its 4×4 pixels is.
     """
-
-    copied: Image
-    from_hole: Hole
-
-
-def show_similarity(found: Similarity, completed: Image, hole: Hole) -> Shown:
-    """What the auxiliary branch copies, and whether from known pixels."""
-    return Shown(
-        copied=reconstruct(copies(found), completed, averaged=True),
-        from_hole=reconstruct(found, hole, averaged=True),
-    )
+    return similarity(features, _quarter(hole), norm=norm, threshold=threshold)
 
 
 class _Generator(nn.Module):
@@ -168,7 +158,8 @@ class _Generator(nn.Module):
     @nn.compact
     def __call__(self, image: Image, hole: Hole, *, train: bool) -> Painted:
         check_multiple(image, 8 if self.attention else 4)
-        x = jnp.concatenate([image, jnp.ones_like(hole), hole], axis=-1)
+        missing = hole.astype(image.dtype)  # else it would widen all that follows
+        x = jnp.concatenate([image, jnp.ones_like(missing), missing], axis=-1)
         coarse = _Picture(COARSE, self.width, name="coarse")(x)
         x = composite(coarse, image, hole)
         hallucinated = _Stack(HALLUCINATION, self.width, name="hallucination")(x)
@@ -176,9 +167,8 @@ class _Generator(nn.Module):
         features = _GatedConv(4 * self.width, activation=nn.relu, name="features")(x)
         x = features
         if self.attention:
-            missing = _quarter(hole)
-            found = similarity(features, missing, norm=self.norm, threshold=self.threshold)
-            x = reconstruct(found, features * (1 - missing))
+            found = compare(features, hole, norm=self.norm, threshold=self.threshold)
+            x = reconstruct(found, features * (1 - _quarter(missing)))
         matched = _Stack(MATCHED, self.width, name="matched")(x)
         x = jnp.concatenate([hallucinated, matched], axis=-1)
         return Painted(coarse, _Picture(DECODER, self.width, name="fine")(x), features)
@@ -193,7 +183,7 @@ class _Auxiliary(nn.Module):
     def __call__(self, completed: Image, features: Features, hole: Hole, *, train: bool) -> Rebuilt:
         check_multiple(completed, 8)
         c = self.width
-        found = similarity(features, _quarter(hole), norm=self.norm, threshold=self.threshold)
+        found = compare(features, hole, norm=self.norm, threshold=self.threshold)
         full = _GatedConv(c, side=5, name="enc_1")(completed)
         half = _GatedConv(2 * c, stride=2, name="enc_2")(full)
         half = _GatedConv(2 * c, name="enc_3")(half)

@@ -1,5 +1,7 @@
 """Discriminators: pictures to logits."""
 
+from functools import partial
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -178,7 +180,7 @@ class _DeepFillDiscriminator(nn.Module):
     def __call__(
         self, image: Image, extra: Float[Array, "N H W 1"], *, train: bool
     ) -> Float[Array, "N h w L"]:
-        x = jnp.concatenate([image, extra], axis=-1)
+        x = jnp.concatenate([image, extra.astype(image.dtype)], axis=-1)
         for i, multiple in enumerate((1, 2, 4, 4, 4, 4), start=1):
             x = _SpectralConv(multiple * self.width, name=f"conv_{i}")(x, train=train)
             x = nn.leaky_relu(x, 0.01)
@@ -216,11 +218,13 @@ class _SpectralConv(nn.Module):
         inputs, outputs = matrix.shape
         u = self.variable("spectral_norm", "u", self._direction, outputs)
         v = self.variable("spectral_norm", "v", self._direction, inputs)
+        # In full precision: on accelerators a product's is less unless one asks for it.
+        product = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
         if train and not self.is_initializing():
             fixed = lax.stop_gradient(matrix)
-            v.value = _normalised(fixed @ u.value)
-            u.value = _normalised(v.value @ fixed)
-        return v.value @ matrix @ u.value
+            v.value = _normalised(product(fixed, u.value))
+            u.value = _normalised(product(v.value, fixed))
+        return product(product(v.value, matrix), u.value)
 
     def _direction(self, length: int) -> Float[Array, " L"]:
         return _normalised(jax.random.normal(self.make_rng("params"), (length,)))

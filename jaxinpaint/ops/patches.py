@@ -6,7 +6,8 @@ Generative Image Inpainting with Auxiliary Contextual Reconstruction, ICCV 2021.
 A picture is cut into square blocks. A patch is 2×2 of them, and the next patch begins one block
 further, so h×w blocks make (h-1)×(w-1) patches. Each block is in up to four patches: what is summed
 over a patch is summed block by block once and then shared, which takes a quarter of the
-multiplications of cut-out patches, and none of their memory.
+multiplications of cut-out patches, and none of their memory. (A norm over each patch is not such a
+sum: only for that are patches cut out.)
 """
 
 from itertools import product
@@ -157,8 +158,14 @@ def _flat(patches: Float[Array, "N p q B C"]) -> Float[Array, "N p q X"]:
 
 
 def _products(these: Float[Array, "N h w X"], those: Float[Array, "N h w X"]) -> Array:
-    """Scalar products of all pairs, summed in float32."""
-    return jnp.einsum("nijx,nklx->nijkl", these, those, preferred_element_type=jnp.float32)
+    """Scalar products of all pairs, all in float32: the softmax enlarges their errors."""
+    return jnp.einsum(
+        "nijx,nklx->nijkl",
+        these,
+        those,
+        precision=jax.lax.Precision.HIGHEST,
+        preferred_element_type=jnp.float32,
+    )
 
 
 def _over_patches(of_blocks: Float[Array, "N h w h w"]) -> Float[Array, "N p q p q"]:

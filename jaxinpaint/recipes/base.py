@@ -109,9 +109,15 @@ Step: TypeAlias = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
 
 
 class Multiple(NamedTuple):
-    """Pictures of any size whose sides are multiples of a number; holes may be anywhere in them."""
+    """Pictures of any size; holes may be anywhere in them.
+
+    Attributes:
+        of: what the sides are multiples of.
+        least: what they are at least, such a multiple too.
+    """
 
     of: int
+    least: int = 1
 
 
 class Window(NamedTuple):
@@ -137,7 +143,7 @@ class Recipe(NamedTuple):
         translate: ``(generator's variables, image) -> image``, in [0, 1], of a recipe that makes
             pictures from others. Such a one has no ``inpaint``.
         show: ``(generator's variables, image, hole) -> pictures by name``, in [0, 1]: what else
-            there is to see of how a hole is filled.
+            there is to see of how a hole is filled, by a recipe that takes pictures of any size.
         stages: names and first steps of the parts that training has, if it has several.
     """
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -24,14 +24,15 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jaxinpaint import masks
-from jaxinpaint.array_typing import Hole, Image, Logits, PerImage, RandomKey, Variables
+from jaxinpaint.array_typing import Hole, Image, Logits, RandomKey, Variables
 from jaxinpaint.masks.shapes import Shapes
-from jaxinpaint.nets.crfill import crfill_auxiliary, crfill_generator, show_similarity
+from jaxinpaint.nets.crfill import compare, crfill_auxiliary, crfill_generator
 from jaxinpaint.nets.discriminators import deepfill_discriminator
+from jaxinpaint.nets.network import Network
 from jaxinpaint.objectives.adversarial import hinge_discriminator, hinge_generator
 from jaxinpaint.objectives.pixel import l1
 from jaxinpaint.ops.compositing import composite
-from jaxinpaint.ops.patches import Norm
+from jaxinpaint.ops.patches import Norm, copies, reconstruct
 from jaxinpaint.recipes import tasks
 from jaxinpaint.recipes.adversarial import (
     BOTH,
@@ -43,11 +44,12 @@ from jaxinpaint.recipes.adversarial import (
     adversarial,
     discriminator_metrics,
 )
-from jaxinpaint.recipes.base import Metrics, Multiple, Recipe, weighted_sum
+from jaxinpaint.recipes.base import Multiple, Recipe, weighted_sum
 from jaxinpaint.recipes.options import refuse_unread
 from jaxinpaint.recipes.tasks import Posed
 
 Part = Literal["coarse", "fine", "auxiliary"]
+Told = TypeVar("Told")
 
 
 class Stage(NamedTuple):
@@ -78,9 +80,9 @@ class CRFillConfig:
     """CR-Fill (Zeng et al., ICCV 2021)."""
 
     stages: tuple[str, ...] = ("coarse:50000", "fine:100000", "all:200000", "auxiliary")
-    """What is trained, one after the other, each stage for so many steps and the last one to the
-    end: the coarse network alone; the fine one; all of the generator; and this with the auxiliary
-    branch. Optimisers begin anew with each."""
+    """What is trained, one after the other: NAME:STEPS, and last a NAME that goes on to the end.
+    coarse: the coarse network alone. fine: the fine one. all: both. auxiliary: both, with the
+    auxiliary branch. Optimisers begin anew with each."""
     attention: bool = False
     """DeepFill: attention inside the fine network, and no auxiliary branch."""
     width: int = 48
@@ -125,8 +127,17 @@ class CRFillConfig:
             raise ValueError(
                 "--recipe.attention needs no auxiliary branch: leave it out of --recipe.stages"
             )
-        if self.holes == "crfill":
-            refuse_unread(self, ("hole_ratio", "hole_border"), "--recipe.holes crfill")
+        if self.attention:
+            refuse_unread(self, ("auxiliary_weight",), "--recipe.attention")
+        refuse_unread(self, UNREAD.get(self.holes, ()), f"--recipe.holes {self.holes}")
+
+
+# What only other holes ask for.
+UNREAD: Mapping[masks.SamplerName, tuple[str, ...]] = {
+    "crfill": ("hole_ratio", "hole_border"),
+    "center": ("hole_ratio", "hole_border"),
+    "random-region": ("hole_border",),
+}
 
 
 def schedule(stages: Sequence[str]) -> list[tuple[str, int]]:
@@ -136,34 +147,48 @@ def schedule(stages: Sequence[str]) -> list[tuple[str, int]]:
         ValueError: for a name that is none, steps that are none, or no stages.
     """
     parts = [stage.partition(":") for stage in stages]
-    names = [name for name, _, _ in parts]
+    names, lengths = [name for name, _, _ in parts], [steps for _, _, steps in parts]
+    told = f"--recipe.stages {' '.join(stages)}"
     if not names or not set(names) <= STAGES.keys():
-        raise ValueError(f"--recipe.stages {' '.join(stages)}: stages are {', '.join(STAGES)}")
-    lengths = [steps for _, _, steps in parts]
-    if lengths[-1] or not all(steps.isdigit() and int(steps) for steps in lengths[:-1]):
+        raise ValueError(f"{told}: stages are {', '.join(STAGES)}")
+    if stages[-1] != names[-1]:
+        raise ValueError(f"{told}: the last stage goes on to --steps and takes no number")
+    if not all(steps.isdecimal() and int(steps) for steps in lengths[:-1]):
         raise ValueError(
-            f"--recipe.stages {' '.join(stages)}: every stage but the last takes its number of "
-            "steps, such as coarse:1000 fine:2000 all"
+            f"{told}: every stage but the last takes its number of steps, such as coarse:1000 "
+            "fine:2000 all"
         )
     starts = accumulate(map(int, lengths[:-1]), initial=0)
     return list(zip(names, starts, strict=True))
 
 
-class Painted(NamedTuple):
-    """What the generator has made of a batch, in [-1, 1].
+class Nets(NamedTuple):
+    """The networks of a config; with attention there is no branch."""
+
+    generator: Network
+    auxiliary: Network | None
+    discriminator: Network
+
+    @property
+    def judges(self) -> tuple[str, ...]:
+        """What the discriminators are called, by whose composite they judge."""
+        return ("fine", "auxiliary") if self.auxiliary else ("fine",)
+
+
+class Canvas(NamedTuple):
+    """What is painted of a batch, in [-1, 1].
 
     Attributes:
         coarse, fine: both networks' pictures.
-        completed: the fine one in the hole, the known pixels outside.
-        auxiliary, auxiliary_completed: the same of the auxiliary branch; empty where it is not
-            trained.
+        auxiliary: the branch's, where it is trained.
+        completed: what is judged, by the name of who judges it: known pixels, and in the hole the
+            fine or the auxiliary picture.
     """
 
     coarse: Image
     fine: Image
-    completed: Image
-    auxiliary: Image | None = None
-    auxiliary_completed: Image | None = None
+    auxiliary: Image | None
+    completed: dict[str, Image]
 
 
 def crfill(
@@ -174,12 +199,16 @@ def crfill(
     The generator's parameters are those of `crfill_generator` and, under ``auxiliary``, of
     `crfill_auxiliary`; the discriminator's those of two alike, ``fine`` and ``auxiliary``, which
     judge composites. In each step the discriminator moves first; the generator runs forward once.
-    With x₁, x₂, x₃ the coarse, fine and auxiliary picture, y the true one, c(·) the composite::
+    With x₁, x₂, x₃ the coarse, fine and auxiliary picture, y the true one, c(·) the composite, and
+    λ the published weights 1, 1, ½ (adversarial, pixel, auxiliary)::
 
-        discriminator: Σ hinge(D(y), D(c(x₂))) + hinge(D'(y), D'(c(x₃)))
-        generator:     -D(c(x₂)) + |x₁ - y| + |x₂ - y| + 0.5 (-D'(c(x₃)) + |x₃ - y|)
+        discriminator: hinge(D(y), D(c(x₂))) + hinge(D'(y), D'(c(x₃)))
+        generator:     -λ₁ D(c(x₂)) + λ₂ |x₁ - y| + λ₂ |x₂ - y|
+                       + λ₃ (-λ₁ D'(c(x₃)) + λ₂ |x₃ - y|)
 
     in [-1, 1], means over whole pictures; a stage has those of its terms that `STAGES` names.
+
+    Source: Zeng et al., ICCV 2021, and its program.
 
     Args:
         config: every number of it.
@@ -190,141 +219,183 @@ def crfill(
     Raises:
         ValueError: for a config that no network or sampler can be made from.
     """
-    generator = crfill_generator(
-        width=config.width,
-        attention=config.attention,
-        norm=config.norm,
-        threshold=config.threshold,
-    )
-    auxiliary = crfill_auxiliary(width=config.width, norm=config.norm, threshold=config.threshold)
-    discriminator = deepfill_discriminator(width=config.discriminator_width)
-    weights = {
-        "adversarial": config.adversarial_weight,
-        "coarse": config.pixel_weight,
-        "fine": config.pixel_weight,
-        "auxiliary_adversarial": config.auxiliary_weight * config.adversarial_weight,
-        "auxiliary": config.auxiliary_weight * config.pixel_weight,
-    }
-    judges = ("fine",) if config.attention else ("fine", "auxiliary")
-
-    def begin_generator(key: RandomKey, size: tuple[int, int]) -> Variables:
-        keys = jax.random.split(key)
-        image, hole = jnp.zeros((1, *size, 3)), jnp.zeros((1, *size, 1))
-        params = generator.init(keys[0], image, hole)["params"]
-        if config.attention:
-            return {"params": params}
-        painted, _ = jax.eval_shape(partial(generator.apply, {"params": params}), image, hole)
-        features = jnp.zeros(painted.features.shape)
-        branch = auxiliary.init(keys[1], image, features, hole)["params"]
-        return {"params": {**params, "auxiliary": branch}}
-
-    def begin_discriminator(key: RandomKey, size: tuple[int, int]) -> Variables:
-        keys = jax.random.split(key, len(judges))
-        image, extra = jnp.zeros((1, *size, 3)), jnp.zeros((1, *size, 1))
-        each = [discriminator.init(judge_key, image, extra) for judge_key in keys]
-        return {
-            kept: {name: variables[kept] for name, variables in zip(judges, each, strict=True)}
-            for kept in each[0]
-        }
-
-    def judged(
-        variables: Variables, name: str, pictures: Image, hole: Hole
-    ) -> tuple[Logits, Variables]:
-        own = {kept: of_all[name] for kept, of_all in variables.items()}
-        extra = hole if config.discriminator_sees_hole else jnp.ones_like(hole)
-        logits, own = discriminator.apply(own, pictures, extra, train=True)
-        return logits, {kept: {**of_all, name: own[kept]} for kept, of_all in variables.items()}
-
-    def game(stage: Stage) -> Game:
-        def paint(variables: Variables, posed: Posed) -> tuple[Painted, Variables]:
-            params = _frozen_but(stage.trains, variables["params"])
-            shown, hole = posed.shown, posed.hole
-            (coarse, fine, features), _ = generator.apply({"params": params}, shown, hole)
-            completed = composite(fine, shown, hole)
-            painted = Painted(coarse, fine, completed)
-            if "auxiliary" in stage.trains:
-                branch = {"params": params["auxiliary"]}
-                (rebuilt, _), _ = auxiliary.apply(branch, completed, features, hole)
-                painted = painted._replace(
-                    auxiliary=rebuilt, auxiliary_completed=composite(rebuilt, shown, hole)
-                )
-            return painted, variables
-
-        def discriminator_loss(variables: Variables, posed: Posed, painted: Painted) -> Judged:
-            loss, told = jnp.zeros(()), {}
-            for name, fake in _completed(painted).items():
-                pairs = jnp.stack([posed.truth, fake], axis=1)
-                holes = jnp.stack([posed.hole, posed.hole], axis=1)
-                logits, variables = judged(variables, name, _flat(pairs), _flat(holes))
-                of_real, of_fake = jnp.moveaxis(_paired(logits), 1, 0)
-                losses = hinge_discriminator(of_real, of_fake)
-                loss += jnp.mean(losses)
-                told |= _named(name, discriminator_metrics(losses, of_real, of_fake))
-            return loss, (variables, told)
-
-        def generator_loss(painted: Painted, posed: Posed, variables: Variables) -> Judged:
-            terms: dict[str, PerImage] = {
-                "coarse": l1(painted.coarse, posed.truth),
-                "fine": l1(painted.fine, posed.truth),
-            }
-            if painted.auxiliary is not None:
-                terms["auxiliary"] = l1(painted.auxiliary, posed.truth)
-            if "adversarial" in stage.terms:
-                for name, fake in _completed(painted).items():
-                    logits, variables = judged(variables, name, fake, posed.hole)
-                    terms |= _named(name, {"adversarial": hinge_generator(logits)})
-            loss, told = weighted_sum(
-                {name: terms[name] for name in stage.terms},
-                {name: weights[name] for name in stage.terms},
-            )
-            return loss, (variables, told)
-
-        return Game(paint, discriminator_loss, generator_loss)
-
-    def fill(variables: Variables, shown: Image, hole: Hole) -> Image:
-        return generator.apply(variables, shown, hole)[0].fine
-
-    def show(variables: Variables, image: Image, hole: Hole) -> dict[str, Image]:
-        shown = tasks.to_signed(composite(jnp.full_like(image, 0.5), image, hole))
-        (coarse, fine, features), _ = generator.apply(variables, shown, hole)
-        pictures = {"coarse": tasks.to_unit(coarse)}
-        if config.attention:
-            return pictures
-        completed = composite(fine, shown, hole)
-        branch = {"params": variables["params"]["auxiliary"]}
-        (rebuilt, found), _ = auxiliary.apply(branch, completed, features, hole)
-        copied, from_hole = show_similarity(found, completed, hole)
-        return pictures | {
-            "auxiliary": tasks.to_unit(rebuilt),
-            "copied": tasks.to_unit(copied),
-            "from hole": jnp.broadcast_to(from_hole, image.shape),
-        }
-
+    nets = _nets(config)
     sample = masks.sampler(
         config.holes, ratio=config.hole_ratio, border=config.hole_border, shapes=shapes
     )
-    adam = partial(optax.adam, b1=config.beta1, b2=config.beta2)
+    task = tasks.anywhere(
+        partial(_fill, nets.generator),
+        sample,
+        Multiple(8, least=16),
+        cover=tasks.GREY,
+        one_hole=config.one_hole,
+    )
     stages = schedule(config.stages)
+    adam = partial(optax.adam, b1=config.beta1, b2=config.beta2)
     recipe = adversarial(
-        tasks.anywhere(fill, sample, Multiple(8), cover=tasks.GREY, one_hole=config.one_hole),
-        _round_at({start: _round(game, name, start) for name, start in stages}),
-        Side(begin_generator, adam(config.learning_rate)),
-        Side(begin_discriminator, adam(config.discriminator_learning_rate)),
+        task,
+        _round_at({start: _round(config, nets, STAGES[name], start) for name, start in stages}),
+        Side(partial(_begin_generator, nets), adam(config.learning_rate)),
+        Side(partial(_begin_discriminators, nets), adam(config.discriminator_learning_rate)),
         moves_others_averages=True,
         axis_name=axis_name,
     )
-    return recipe._replace(show=show, stages=tuple(stages))
+    return recipe._replace(show=partial(_show, config, nets), stages=tuple(stages))
 
 
-def _round(game: Callable[[Stage], Game], name: str, start: int) -> Round:
-    stage = STAGES[name]
+def _nets(config: CRFillConfig) -> Nets:
+    compared: dict = {"norm": config.norm, "threshold": config.threshold}
+    return Nets(
+        crfill_generator(width=config.width, attention=config.attention, **compared),
+        None if config.attention else crfill_auxiliary(width=config.width, **compared),
+        deepfill_discriminator(width=config.discriminator_width),
+    )
+
+
+def _round(config: CRFillConfig, nets: Nets, stage: Stage, start: int) -> Round:
+    game = Game(
+        partial(_paint, nets, stage),
+        partial(_discriminator_loss, config, nets),
+        partial(_generator_loss, config, nets, stage),
+    )
     movers = BOTH if "adversarial" in stage.terms else GENERATOR
-    return Round(game(stage), movers, begins=start or None)
+    return Round(game, movers, begins=start or None)
 
 
 def _round_at(rounds: Mapping[int, Round]) -> Callable[[int], Round]:
     """The round of a step, from those that begin at some steps."""
     return lambda number: rounds[max(start for start in rounds if start <= number)]
+
+
+def _begin_generator(nets: Nets, key: RandomKey, size: tuple[int, int]) -> Variables:
+    keys = jax.random.split(key)
+    image, hole = jnp.zeros((1, *size, 3)), jnp.zeros((1, *size, 1))
+    variables = nets.generator.init(keys[0], image, hole)
+    if nets.auxiliary is None:
+        return variables
+    painted, _ = jax.eval_shape(nets.generator.apply, variables, image, hole)
+    features = jnp.zeros(painted.features.shape)
+    branch = nets.auxiliary.init(keys[1], image, features, hole)
+    return {"params": {**variables["params"], "auxiliary": branch["params"]}}
+
+
+def _begin_discriminators(nets: Nets, key: RandomKey, size: tuple[int, int]) -> Variables:
+    image, extra = jnp.zeros((1, *size, 3)), jnp.zeros((1, *size, 1))
+    keys = jax.random.split(key, len(nets.judges))
+    each = [nets.discriminator.init(judge_key, image, extra) for judge_key in keys]
+    return {
+        kept: {name: own[kept] for name, own in zip(nets.judges, each, strict=True)}
+        for kept in each[0]
+    }
+
+
+def _paint(
+    nets: Nets, stage: Stage, variables: Variables, posed: Posed
+) -> tuple[Canvas, Variables]:
+    shown, hole = posed.shown, posed.hole
+    params = _frozen_but(stage.trains, variables["params"])
+    (coarse, fine, features), _ = nets.generator.apply({"params": params}, shown, hole)
+    if "fine" not in stage.trains:
+        # Else the coarse network's gradient would be sought through it, and found to be zero.
+        fine = lax.stop_gradient(fine)
+    completed = {"fine": composite(fine, shown, hole)}
+    if nets.auxiliary is None or "auxiliary" not in stage.trains:
+        return Canvas(coarse, fine, None, completed), variables
+    branch = {"params": params["auxiliary"]}
+    (rebuilt, _), _ = nets.auxiliary.apply(branch, completed["fine"], features, hole)
+    completed["auxiliary"] = composite(rebuilt, shown, hole)
+    return Canvas(coarse, fine, rebuilt, completed), variables
+
+
+def _discriminator_loss(
+    config: CRFillConfig, nets: Nets, variables: Variables, posed: Posed, canvas: Canvas
+) -> Judged:
+    loss, told = jnp.zeros(()), {}
+    for name, fake in canvas.completed.items():
+        # Side by side in one batch, so that each device keeps its own: one pass, one step of power
+        # iteration.
+        pairs, holes = (_side_by_side(*two) for two in ((posed.truth, fake), (posed.hole,) * 2))
+        logits, variables = _judged(config, nets, variables, name, pairs, holes)
+        of_real, of_fake = logits[0::2], logits[1::2]
+        losses = hinge_discriminator(of_real, of_fake)
+        loss += jnp.mean(losses)
+        told |= _told_by(name, discriminator_metrics(losses, of_real, of_fake))
+    return loss, (variables, told)
+
+
+def _generator_loss(
+    config: CRFillConfig,
+    nets: Nets,
+    stage: Stage,
+    canvas: Canvas,
+    posed: Posed,
+    variables: Variables,
+) -> Judged:
+    terms = {"coarse": l1(canvas.coarse, posed.truth), "fine": l1(canvas.fine, posed.truth)}
+    if canvas.auxiliary is not None:
+        terms["auxiliary"] = l1(canvas.auxiliary, posed.truth)
+    if "adversarial" in stage.terms:
+        for name, fake in canvas.completed.items():
+            logits, variables = _judged(config, nets, variables, name, fake, posed.hole)
+            terms |= _told_by(name, {"adversarial": hinge_generator(logits)})
+    weights = _weights(config)
+    loss, told = weighted_sum(
+        {name: terms[name] for name in stage.terms}, {name: weights[name] for name in stage.terms}
+    )
+    return loss, (variables, told)
+
+
+def _weights(config: CRFillConfig) -> dict[str, float]:
+    """Weights of the generator's terms, in all stages."""
+    adversarial, pixel = config.adversarial_weight, config.pixel_weight
+    return {
+        "adversarial": adversarial,
+        "coarse": pixel,
+        "fine": pixel,
+        "auxiliary_adversarial": config.auxiliary_weight * adversarial,
+        "auxiliary": config.auxiliary_weight * pixel,
+    }
+
+
+def _judged(
+    config: CRFillConfig,
+    nets: Nets,
+    variables: Variables,
+    name: str,
+    pictures: Image,
+    hole: Hole,
+) -> tuple[Logits, Variables]:
+    """What the discriminator of a name says, and the variables of all after its pass."""
+    own = {kept: of_all[name] for kept, of_all in variables.items()}
+    extra = hole if config.discriminator_sees_hole else jnp.ones_like(hole)
+    logits, own = nets.discriminator.apply(own, pictures, extra, train=True)
+    return logits, {kept: {**of_all, name: own[kept]} for kept, of_all in variables.items()}
+
+
+def _fill(generator: Network, variables: Variables, shown: Image, hole: Hole) -> Image:
+    return generator.apply(variables, shown, hole)[0].fine
+
+
+def _show(
+    config: CRFillConfig, nets: Nets, variables: Variables, image: Image, hole: Hole
+) -> dict[str, Image]:
+    """The coarse picture, the branch's, and what patches are compared with."""
+    shown = tasks.to_signed(tasks.covered(image, hole, tasks.GREY))
+    (coarse, fine, features), _ = nets.generator.apply(variables, shown, hole)
+    completed = composite(fine, shown, hole)
+    found = compare(features, hole, norm=config.norm, threshold=config.threshold)
+    copied = reconstruct(copies(found), completed, averaged=True)
+    from_hole = reconstruct(found, hole, averaged=True)
+    pictures = {
+        "coarse": tasks.to_unit(coarse),
+        "copied": tasks.to_unit(copied),
+        "from hole": jnp.broadcast_to(from_hole, image.shape),
+    }
+    if nets.auxiliary is not None:
+        branch = {"params": variables["params"]["auxiliary"]}
+        (rebuilt, _), _ = nets.auxiliary.apply(branch, completed, features, hole)
+        pictures["auxiliary"] = tasks.to_unit(rebuilt)
+    return pictures
 
 
 def _frozen_but(parts: frozenset[Part], params: Variables) -> Variables:
@@ -339,23 +410,13 @@ def _frozen_but(parts: frozenset[Part], params: Variables) -> Variables:
     }
 
 
-def _completed(painted: Painted) -> dict[str, Image]:
-    """What is judged, by the name of who judges it."""
-    if painted.auxiliary_completed is None:
-        return {"fine": painted.completed}
-    return {"fine": painted.completed, "auxiliary": painted.auxiliary_completed}
+def _side_by_side(
+    these: Float[Array, "N H W C"], those: Float[Array, "N H W C"]
+) -> Float[Array, "M H W C"]:
+    """Of each pair first the one, then the other."""
+    return jnp.stack([these, those], axis=1).reshape(-1, *these.shape[1:])
 
 
-# True and painted pictures go through a discriminator in one batch, side by side, so that each
-# device keeps its own: one pass, one step of power iteration.
-def _flat(pairs: Float[Array, "N 2 H W C"]) -> Float[Array, "M H W C"]:
-    return pairs.reshape(-1, *pairs.shape[2:])
-
-
-def _paired(logits: Float[Array, "M h w C"]) -> Float[Array, "N 2 h w C"]:
-    return logits.reshape(-1, 2, *logits.shape[1:])
-
-
-def _named(judge: str, told: Metrics | dict[str, PerImage]) -> dict:
+def _told_by(judge: str, told: Mapping[str, Told]) -> dict[str, Told]:
     """Names that tell what the auxiliary discriminator says from what the other does."""
     return {name if judge == "fine" else f"{judge}_{name}": value for name, value in told.items()}

@@ -76,11 +76,11 @@ def center(paint: Paint, size: int, overlap: int) -> Task:
     if not 0 <= overlap < half // 2:
         raise ValueError(f"an overlap of {overlap} does not fit into {half} pixels")
     painted = slice(start, start + half)
-    covered = slice(start + overlap, start + half - overlap)
+    middle = slice(start + overlap, start + half - overlap)
 
     def show(image: Image, hole: Hole) -> Image:
         colour = jnp.array(COVER, image.dtype)
-        return _covered(image, hole, COVER).at[:, covered, covered].set(colour)
+        return covered(image, hole, COVER).at[:, middle, middle].set(colour)
 
     return _holed(
         paint,
@@ -113,7 +113,7 @@ def anywhere(
         paint,
         sample=sample,
         one_hole=one_hole,
-        show=partial(_covered, colour=cover),
+        show=partial(covered, colour=cover),
         paints=lambda image: image,
         paste=lambda image, paint: paint,
         takes=takes,
@@ -192,7 +192,7 @@ def to_unit(painted: Image) -> Image:
     return (painted + 1) / 2
 
 
-def _covered(image: Image, hole: Hole, colour: Colour) -> Image:
+def covered(image: Image, hole: Hole, colour: Colour) -> Image:
     """The picture with its missing pixels covered."""
     return composite(jnp.broadcast_to(jnp.array(colour, image.dtype), image.shape), image, hole)
 

@@ -112,6 +112,8 @@ def train(
             state = init(key, size)
             if weights is not None:
                 state = _starting_from(weights(), state, placement)
+                # From here on the run needs nothing of where they came from.
+                checkpoints.save(state, 0)
         first = int(state.step)
         batches = ahead(to_devices(crops, placement) for crops in crops_from(first))
         with open_reports(folder, first=first, last=config.steps) as reports:
@@ -128,10 +130,13 @@ def require_fitting(weights: Mapping[str, Variables], state: TrainState) -> None
     if "generator" not in weights:
         raise ValueError("the weights to start from have no generator")
     for name in weights.keys() & state.players.keys():
-        if _shapes(weights[name]) != _shapes(state.players[name].variables):
-            raise ValueError(
-                f"the weights to start from do not fit: their {name} is another network"
-            )
+        given, wanted = _shapes(weights[name]), _shapes(state.players[name].variables)
+        for place in sorted(given.keys() | wanted.keys()):
+            if given.get(place) != wanted.get(place):
+                raise ValueError(
+                    f"the weights to start from are of another {name}: {place} is "
+                    f"{given.get(place, 'missing')} there, {wanted.get(place, 'missing')} here"
+                )
 
 
 def _starting_from(
@@ -151,7 +156,9 @@ def _starting_from(
 
 def _shapes(variables: Variables) -> dict[str, tuple[int, ...]]:
     leaves, _ = jax.tree_util.tree_flatten_with_path(variables)
-    return {jax.tree_util.keystr(path): leaf.shape for path, leaf in leaves}
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape for path, leaf in leaves
+    }
 
 
 def _run_steps(

@@ -15,6 +15,7 @@ from quick_compile import quick_jit
 from jaxinpaint import masks
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.interop.crfill import discriminator_from_zengxianyu, generator_from_zengxianyu
+from jaxinpaint.nets.crfill import crfill_generator
 from jaxinpaint.recipes import CRFillConfig, crfill
 from jaxinpaint.recipes.base import Batch, Metrics, Player, Recipe, Step, TrainState
 from jaxinpaint.recipes.crfill import schedule
@@ -26,6 +27,9 @@ SECOND_STEP = 1e-3
 TINY = CRFillConfig(
     stages=("coarse:2", "fine:2", "all:2", "auxiliary"), width=4, discriminator_width=2
 )
+
+
+QUICKLY: dict[str, str | bool] = {"xla_backend_optimization_level": "0"}
 
 
 def told(metrics: Metrics) -> dict[str, float]:
@@ -209,6 +213,40 @@ def test_what_the_branch_copies_is_shown() -> None:
         assert np.all((picture >= 0) & (picture <= 1 + 1e-6))
 
 
+def test_the_variant_with_attention_shows_what_it_mixes() -> None:
+    made = crfill(CRFillConfig(attention=True, stages=("all",), width=4, discriminator_width=2))
+    state = jax.eval_shape(lambda key: made.init(key, (16, 24)), jax.random.key(0))
+    image, hole = jnp.zeros((1, 16, 24, 3)), jnp.zeros((1, 16, 24, 1))
+    assert made.show is not None
+    variables = state.players["generator"].variables
+    assert "auxiliary" not in variables["params"]
+    shown = jax.eval_shape(made.show, variables, image, hole)
+    assert {name: leaf.shape for name, leaf in shown.items()} == dict.fromkeys(
+        ("coarse", "copied", "from hole"), image.shape
+    )
+
+
+def test_the_coarse_stage_computes_nothing_of_the_fine_network() -> None:
+    def flops(number: int) -> float:
+        state = jax.eval_shape(start)
+        lowered = jax.jit(recipe().step_at(number)).lower(state, batch())
+        costs = lowered.compile(QUICKLY).cost_analysis()
+        assert costs is not None
+        return costs["flops"]
+
+    def coarse_alone(params: Variables, image: jax.Array, hole: jax.Array) -> jax.Array:
+        generator = crfill_generator(width=TINY.width)
+        return jnp.mean(jnp.abs(generator.apply({"params": params}, image, hole)[0].coarse - image))
+
+    image, hole = jnp.zeros((2, 32, 32, 3)), jnp.zeros((2, 32, 32, 1))
+    params = start().players["generator"].variables["params"]
+    lowered = jax.jit(jax.grad(coarse_alone)).lower(params, image, hole)
+    costs = lowered.compile(QUICKLY).cost_analysis()
+    assert costs is not None
+    # Drawing holes and Adam come on top; the fine network would more than double it.
+    assert flops(0) < 1.5 * costs["flops"]
+
+
 @pytest.mark.parametrize(
     ("stages", "expected"),
     [
@@ -232,9 +270,16 @@ def test_options_that_make_no_sense_are_refused() -> None:
         ({"stages": ("course",)}, "stages are coarse, fine, all, auxiliary"),
         ({"stages": ("coarse", "fine")}, "every stage but the last"),
         ({"stages": ("coarse:0", "fine")}, "every stage but the last"),
-        ({"stages": ("coarse:5",)}, "every stage but the last"),
+        ({"stages": ("coarse:²", "all")}, "every stage but the last"),
+        ({"stages": ("coarse:5",)}, "the last stage goes on to --steps"),
+        ({"stages": ("coarse:5", "all:")}, "the last stage goes on to --steps"),
         ({"attention": True}, "needs no auxiliary branch"),
         ({"hole_ratio": (0.1, 0.2)}, "--recipe.hole-ratio says nothing"),
+        ({"holes": "center", "hole_border": False}, "--recipe.hole-border says nothing"),
+        (
+            {"attention": True, "stages": ("all",), "auxiliary_weight": 1.0},
+            "--recipe.auxiliary-weight says nothing",
+        ),
     ]
     for options, message in cases:
         with pytest.raises(ValueError, match=message):

@@ -130,14 +130,15 @@ def test_a_run_may_start_from_weights_that_are_read_once(tmp_path: Path) -> None
     parts = run(tmp_path / "given", 5, averaged, weights=weights)  # from its own, not these again
     assert weight(parts) == weight(whole)
     assert len(read) == 2
+    assert (tmp_path / "whole" / "checkpoints" / "0").is_dir()
 
 
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
         ({"discriminator": {}}, "have no generator"),
-        ({"generator": {"params": {"v": np.zeros(())}}}, "their generator is another network"),
-        ({"generator": {"params": {"w": np.zeros(2)}}}, "their generator is another network"),
+        ({"generator": {"params": {"v": np.zeros(())}}}, "another generator: params/v is"),
+        ({"generator": {"params": {"w": np.zeros(2)}}}, r"params/w is \(2,\) there, \(\) here"),
     ],
 )
 def test_weights_of_other_networks_are_refused(tmp_path: Path, weights, message: str) -> None:
