@@ -16,6 +16,7 @@ FAMILIES = (
     "smoothness",
     "adversarial",
     "perceptual_adversarial",
+    "contextual",
     "partial_conv",
 )
 FIELDS = ("Source", "Range", "Reduction")

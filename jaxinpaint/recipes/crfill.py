@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +30,7 @@ from jaxinpaint.nets.crfill import compare, crfill_auxiliary, crfill_generator
 from jaxinpaint.nets.discriminators import deepfill_discriminator
 from jaxinpaint.nets.network import Network
 from jaxinpaint.objectives.adversarial import hinge_discriminator, hinge_generator
+from jaxinpaint.objectives.contextual import contextual_reconstruction_terms
 from jaxinpaint.objectives.pixel import l1
 from jaxinpaint.ops.compositing import composite
 from jaxinpaint.ops.patches import Norm, copies, reconstruct
@@ -49,7 +50,6 @@ from jaxinpaint.recipes.options import refuse_unread
 from jaxinpaint.recipes.tasks import Posed
 
 Part = Literal["coarse", "fine", "auxiliary"]
-Told = TypeVar("Told")
 
 
 class Stage(NamedTuple):
@@ -319,7 +319,9 @@ def _discriminator_loss(
         of_real, of_fake = logits[0::2], logits[1::2]
         losses = hinge_discriminator(of_real, of_fake)
         loss += jnp.mean(losses)
-        told |= _told_by(name, discriminator_metrics(losses, of_real, of_fake))
+        of_judge = discriminator_metrics(losses, of_real, of_fake)
+        prefix = "" if name == "fine" else f"{name}_"
+        told |= {f"{prefix}{what}": mean for what, mean in of_judge.items()}
     return loss, (variables, told)
 
 
@@ -332,12 +334,14 @@ def _generator_loss(
     variables: Variables,
 ) -> Judged:
     terms = {"coarse": l1(canvas.coarse, posed.truth), "fine": l1(canvas.fine, posed.truth)}
-    if canvas.auxiliary is not None:
-        terms["auxiliary"] = l1(canvas.auxiliary, posed.truth)
     if "adversarial" in stage.terms:
-        for name, fake in canvas.completed.items():
-            logits, variables = _judged(config, nets, variables, name, fake, posed.hole)
-            terms |= _told_by(name, {"adversarial": hinge_generator(logits)})
+        fake = canvas.completed["fine"]
+        logits, variables = _judged(config, nets, variables, "fine", fake, posed.hole)
+        terms["adversarial"] = hinge_generator(logits)
+    if canvas.auxiliary is not None:
+        fake = canvas.completed["auxiliary"]
+        logits, variables = _judged(config, nets, variables, "auxiliary", fake, posed.hole)
+        terms |= contextual_reconstruction_terms(canvas.auxiliary, posed.truth, logits)
     weights = _weights(config)
     loss, told = weighted_sum(
         {name: terms[name] for name in stage.terms}, {name: weights[name] for name in stage.terms}
@@ -415,8 +419,3 @@ def _side_by_side(
 ) -> Float[Array, "M H W C"]:
     """Of each pair first the one, then the other."""
     return jnp.stack([these, those], axis=1).reshape(-1, *these.shape[1:])
-
-
-def _told_by(judge: str, told: Mapping[str, Told]) -> dict[str, Told]:
-    """Names that tell what the auxiliary discriminator says from what the other does."""
-    return {name if judge == "fine" else f"{judge}_{name}": value for name, value in told.items()}

@@ -27,6 +27,7 @@ from jaxinpaint.objectives.adversarial import (
     wasserstein_discriminator,
     wasserstein_generator,
 )
+from jaxinpaint.objectives.contextual import contextual_reconstruction_terms
 from jaxinpaint.objectives.partial_conv import (
     PUBLISHED_WEIGHTS,
     partial_conv_terms,
@@ -97,6 +98,11 @@ def penalty(x: Image, y: Image, hole: jax.Array) -> jax.Array:
     return gradient_penalty(lambda z: logits(z**2), y, x, MIX[: x.shape[0]])
 
 
+def rebuilt_total(x: Image, y: Image) -> jax.Array:
+    terms = contextual_reconstruction_terms(x, y, logits(x))
+    return terms["auxiliary"] + terms["auxiliary_adversarial"]
+
+
 CASES: dict[str, Case] = {
     "l1": Case(lambda x, y, hole: l1(x, y)),
     "l1 of hole": Case(lambda x, y, hole: l1(x, y, region=hole)),
@@ -129,6 +135,7 @@ CASES: dict[str, Case] = {
     "Wasserstein of G": of_fake(wasserstein_generator),
     "gradient penalty": Case(penalty, distance=False),
     "r1": Case(lambda x, y, hole: r1(lambda z: logits(z**2), x)),
+    "contextual reconstruction": Case(lambda x, y, hole: rebuilt_total(x, y), distance=False),
     "partial convolutions": Case(lambda x, y, hole: partial_conv_total(x, y, hole, taps)),
 }
 
