@@ -74,6 +74,8 @@ def main() -> None:
     jax.config.update("jax_default_matmul_precision", "float32")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = True  # XLA, too, tries out cuDNN's algorithms
+    # A softmax leaves numbers next to zero, which slow a CPU down many times; XLA flushes them.
+    torch.set_flush_denormal(True)
     print(f"JAX {jax.__version__} on {jax.devices()[0]}, PyTorch {torch.__version__} on", end=" ")
     print(f"{torch_device()}; float32, width {scale.width}, {scale.rounds.number} rounds")
     compare_attention(scale)
