@@ -147,15 +147,23 @@ def numbers(state: TrainState) -> list[np.ndarray]:
 
 def assert_close(state: TrainState, other: TrainState, config: RecipeConfig) -> None:
     # Adam's first steps divide small gradients by their own size, so that one rounding of a sum in
-    # another order moves a weight by a share of its step, which is the learning rate.
+    # another order moves a weight by a share of its step, which is the learning rate; and of a
+    # gradient next to nothing it turns the sign, so that a weight in hundreds goes the other way.
     rates = {
         "generator": config.learning_rate,
         "discriminator": getattr(config, "discriminator_learning_rate", 0),
     }
-    for name, player in state.players.items():
-        both = (jax.tree.leaves(player), jax.tree.leaves(other.players[name]))
-        for a, b in zip(*both, strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-3, atol=rates[name] / 4)
+    for name in state.players:
+        one, same = (
+            np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(players[name])])
+            for players in (state.players, other.players)
+        )
+        assert np.mean(~np.isclose(one, same, rtol=1e-3, atol=rates[name] / 4)) < 5e-3
+        np.testing.assert_allclose(one, same, rtol=1e-3, atol=2.1 * rates[name])
+
+
+# Programs that round differently: a pixel on the edge of a region may change sides.
+METRICS = {RANDOM_REGION: 5e-3}
 
 
 @each
@@ -188,7 +196,9 @@ def test_eight_devices_make_the_step_that_one_makes(config: RecipeConfig) -> Non
     assert_close(on_eight, state, config)
     for name, mean in metrics.items():
         # Sums in another order.
-        np.testing.assert_allclose(on_eight_metrics[name].total, mean.total, rtol=1e-4)
+        np.testing.assert_allclose(
+            on_eight_metrics[name].total, mean.total, rtol=METRICS.get(config, 1e-4)
+        )
 
 
 @each
@@ -204,7 +214,9 @@ def test_replicas_under_pmap_make_the_same_step(config: RecipeConfig) -> None:
     for name, mean in metrics.items():
         told = replica_metrics[name]
         # Sums in another order.
-        np.testing.assert_allclose(told.total / told.n, mean.total / mean.n, rtol=1e-4)
+        np.testing.assert_allclose(
+            told.total / told.n, mean.total / mean.n, rtol=METRICS.get(config, 1e-4)
+        )
     for a, b in zip(numbers(first), numbers(last), strict=True):
         np.testing.assert_array_equal(a, b)
 
