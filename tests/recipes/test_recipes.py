@@ -163,7 +163,7 @@ def assert_close(state: TrainState, other: TrainState, config: RecipeConfig) -> 
 
 
 # Programs that round differently: a pixel on the edge of a region may change sides.
-METRICS = {RANDOM_REGION: 5e-3}
+METRICS: dict[RecipeConfig, float] = {RANDOM_REGION: 5e-3}
 
 
 @each
