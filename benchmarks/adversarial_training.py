@@ -32,11 +32,12 @@ from side_by_side import (
     Side,
     compare,
     compiled,
+    describe,
     eager,
     heading,
+    on_equal_terms,
     planned_bytes,
     to_nchw,
-    torch_device,
 )
 
 from jaxinpaint.array_typing import Image, Scalar, Variables
@@ -109,11 +110,8 @@ def main() -> None:
     scale, smoke, only = _command_line()
     if smoke:
         os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # compiles sooner
-    jax.config.update("jax_default_matmul_precision", "float32")
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.benchmark = True  # XLA, too, tries out cuDNN's algorithms
-    print(f"JAX {jax.__version__} on {jax.devices()[0]}, PyTorch {torch.__version__} on", end=" ")
-    print(f"{torch_device()}; float32, width {scale.width}, {scale.rounds.number} rounds")
+    on_equal_terms()
+    describe(f"width {scale.width}, {scale.rounds.number} rounds")
     matches = {
         "context-encoder": context_encoder_match,
         "pan": pan_center_match,

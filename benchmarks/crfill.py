@@ -31,8 +31,10 @@ from side_by_side import (
     Side,
     compare,
     compiled,
+    describe,
     eager,
     heading,
+    on_equal_terms,
     planned_bytes,
     require_equal,
     to_nchw,
@@ -71,13 +73,10 @@ SMOKE = Scale(8, 4, (64,), ((32, 1),), (32, 2), Rounds(1, 0.0))
 
 def main() -> None:
     scale = _command_line()
-    jax.config.update("jax_default_matmul_precision", "float32")
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.benchmark = True  # XLA, too, tries out cuDNN's algorithms
+    on_equal_terms()
     # A softmax leaves numbers next to zero, which slow a CPU down many times; XLA flushes them.
     torch.set_flush_denormal(True)
-    print(f"JAX {jax.__version__} on {jax.devices()[0]}, PyTorch {torch.__version__} on", end=" ")
-    print(f"{torch_device()}; float32, width {scale.width}, {scale.rounds.number} rounds")
+    describe(f"width {scale.width}, {scale.rounds.number} rounds")
     compare_attention(scale)
     compare_filling(scale)
     compare_training(scale)

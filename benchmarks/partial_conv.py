@@ -51,6 +51,7 @@ from side_by_side import (
     compiled,
     eager,
     heading,
+    on_equal_terms,
     require_equal,
     to_hwio,
     to_nchw,
@@ -86,9 +87,7 @@ def _set_up(scale: Scale) -> None:
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     if scale == SMOKE:
         os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # compiles sooner
-    jax.config.update("jax_default_matmul_precision", "float32")
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.benchmark = True  # XLA, too, tries out cuDNN's algorithms
+    on_equal_terms()
 
 
 def describe(scale: Scale) -> None:

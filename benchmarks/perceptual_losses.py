@@ -30,8 +30,10 @@ from partial_conv_training import jax_training, torch_training
 from side_by_side import (
     compare,
     compiled,
+    describe,
     eager,
     heading,
+    on_equal_terms,
     require_equal,
     to_nchw,
     to_nhwc,
@@ -63,10 +65,8 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=Scale().batch)
     chosen = parser.parse_args()
     scale = SMOKE if chosen.smoke else Scale(size=chosen.size, batch=chosen.batch)
-    jax.config.update("jax_default_matmul_precision", "float32")
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    print(f"JAX {jax.__version__} on {jax.devices()[0]}, PyTorch {torch.__version__} on", end=" ")
-    print(f"{torch_device()}; float32, {scale.size}², batch {scale.batch}, {scale.repeats} rounds")
+    on_equal_terms()
+    describe(f"{scale.size}², batch {scale.batch}, {scale.repeats} rounds")
     compare_features(scale)
     compare_loss(scale)
     compare_step(scale)

@@ -39,6 +39,19 @@ class Rounds(NamedTuple):
     seconds_a_turn: float
 
 
+def on_equal_terms() -> None:
+    """Both sides compute in float32, and both try out cuDNN's algorithms, as XLA does unasked."""
+    jax.config.update("jax_default_matmul_precision", "float32")
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True
+
+
+def describe(what: str) -> None:
+    """Prints what runs where, and what is measured."""
+    print(f"JAX {jax.__version__} on {jax.devices()[0]}, PyTorch {torch.__version__} on", end=" ")
+    print(f"{torch_device()}; float32, {what}")
+
+
 def compiled(f: Callable[..., Any], *args: Any) -> Side:
     args = jax.device_put(args)
     program = jax.jit(f).lower(*args).compile()

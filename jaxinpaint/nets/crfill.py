@@ -108,7 +108,7 @@ def crfill_generator(
 
     Raises:
         ValueError: for a width that is no multiple of 4; when called, for sides that are no
-            multiples of 4 (with attention, of 8).
+            multiples of 4 (with attention, of 8, or less than 16).
     """
     _check_width(width)
     return network(_Generator(width, attention, norm, threshold))

@@ -11,6 +11,7 @@ import optax
 from jaxtyping import Array, Bool
 
 from jaxinpaint.array_typing import Logits, PerImage, RandomKey, Scalar, Variables
+from jaxinpaint.nets.network import Network
 from jaxinpaint.recipes.base import (
     Batch,
     Mean,
@@ -76,6 +77,18 @@ class Side(NamedTuple):
 
     init: Callable[[RandomKey, tuple[int, int]], Variables]
     optimiser: optax.GradientTransformation
+
+
+def on_pictures(
+    network: Network, of: Callable[[tuple[int, int]], tuple[int, int]] = lambda size: size
+) -> Callable[[RandomKey, tuple[int, int]], Variables]:
+    """How a network that is given pictures begins: the ``init`` of a `Side`.
+
+    Args:
+        network: ``[N, H, W, 3] -> ...``.
+        of: the height and width of what it is given, for training pictures of a size.
+    """
+    return lambda key, size: network.init(key, jnp.zeros((1, *of(size), 3)))
 
 
 def adversarial(

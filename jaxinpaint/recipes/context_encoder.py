@@ -30,6 +30,7 @@ from jaxinpaint.recipes.adversarial import (
     Side,
     adversarial,
     discriminator_metrics,
+    on_pictures,
 )
 from jaxinpaint.recipes.base import Recipe, Window, weighted_sum
 from jaxinpaint.recipes.options import check_size, refuse_unread
@@ -158,12 +159,9 @@ def context_encoder(config: ContextEncoderConfig, *, axis_name: str | None = Non
     return adversarial(
         _task(config, fill),
         lambda number: both_move,
+        Side(on_pictures(generator), optax.adam(config.learning_rate, b1=config.beta1)),
         Side(
-            lambda key, size: generator.init(key, jnp.zeros((1, *size, 3))),
-            optax.adam(config.learning_rate, b1=config.beta1),
-        ),
-        Side(
-            lambda key, size: discriminator.init(key, jnp.zeros((1, painted, painted, 3))),
+            on_pictures(discriminator, lambda size: (painted, painted)),
             optax.adam(config.discriminator_learning_rate, b1=config.beta1),
         ),
         moves_others_averages=config.moves_others_averages,

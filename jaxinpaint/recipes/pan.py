@@ -10,6 +10,7 @@ There are no published weights, and no published scores that are reproduced here
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
@@ -38,6 +39,7 @@ from jaxinpaint.recipes.adversarial import (
     Side,
     adversarial,
     discriminator_metrics,
+    on_pictures,
 )
 from jaxinpaint.recipes.base import (
     Mean,
@@ -192,12 +194,9 @@ def pan(config: PANConfig, *, axis_name: str | None = None) -> Recipe:
     return adversarial(
         task,
         lambda number: rounds[number % len(rounds)],
+        Side(on_pictures(generator), optax.adam(config.learning_rate, b1=config.beta1)),
         Side(
-            lambda key, size: generator.init(key, jnp.zeros((1, *size, 3))),
-            optax.adam(config.learning_rate, b1=config.beta1),
-        ),
-        Side(
-            lambda key, size: discriminator.init(key, jnp.zeros((1, *_painted(config, size), 3))),
+            on_pictures(discriminator, partial(_painted, config)),
             optax.adam(config.discriminator_learning_rate, b1=config.beta1),
         ),
         moves_others_averages=config.moves_others_averages,
