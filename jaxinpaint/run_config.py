@@ -12,7 +12,7 @@ from cattrs.strategies import configure_tagged_union
 
 from jaxinpaint import recipes
 from jaxinpaint.array_typing import Variables
-from jaxinpaint.data.sources import DataConfig
+from jaxinpaint.data.config import BUILT_IN, DataConfig
 from jaxinpaint.masks.shapes import Shapes
 from jaxinpaint.recipes import PartialConvConfig, Recipe, RecipeConfig
 from jaxinpaint.recipes.base import with_average
@@ -93,6 +93,9 @@ def load_config(folder: Path) -> RunConfig:
         name = recipe.setdefault(NAME, PartialConvConfig.__name__)
         if name not in {config.__name__ for config in get_args(RecipeConfig)}:
             raise NoRun(f"{path} is of a recipe that this version does not have: {name}")
+    if isinstance(data := content.get("data"), dict) and "path" in data:
+        # From before there were other sources than folders.
+        data["source"] = data.pop("path") or BUILT_IN
     try:
         return _converter().structure(content, RunConfig)
     except (cattrs.BaseValidationError, cattrs.ForbiddenExtraKeysError) as error:

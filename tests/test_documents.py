@@ -3,10 +3,13 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import make_objectives
 import pytest
 from PIL import Image
+
+from jaxinpaint.masks import SamplerName
 
 ROOT = Path(__file__).parent.parent
 
@@ -26,6 +29,11 @@ def test_every_family_of_objectives_is_in_the_table() -> None:
     helpers = {"__init__", "reduction", "taps"}
     families = {path.stem for path in (ROOT / "jaxinpaint" / "objectives").glob("*.py")}
     assert set(make_objectives.FAMILIES) == families - helpers
+
+
+def test_every_sampler_is_on_the_page_of_masks() -> None:
+    page = (ROOT / "docs" / "masks.md").read_text(encoding="utf-8")
+    assert [name for name in get_args(SamplerName) if f"| `{name}` |" not in page] == []
 
 
 @pytest.mark.slow

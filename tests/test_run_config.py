@@ -3,6 +3,7 @@ from pathlib import Path
 
 import jax
 import pytest
+from data.picture_files import NOT_TEXT
 
 from jaxinpaint.cli.presets import PRESETS
 from jaxinpaint.recipes import PartialConvConfig
@@ -12,7 +13,8 @@ from jaxinpaint.run_config import NoRun, RunConfig, load_config, recipe_of, save
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_config_comes_back_from_its_file(tmp_path: Path, preset: str) -> None:
     config = PRESETS[preset][1]
-    config = dataclasses.replace(config, data=dataclasses.replace(config.data, path=Path("a/b")))
+    data = dataclasses.replace(config.data, source="a/b", held_out="tfds:c@test", holes=NOT_TEXT)
+    config = dataclasses.replace(config, data=data)
     save_config(config, tmp_path / "run")
     assert load_config(tmp_path / "run") == config
 
@@ -23,6 +25,24 @@ def test_a_recipe_without_a_name_is_partial_convolutions(tmp_path: Path) -> None
     assert "config: PartialConvConfig" in text
     (tmp_path / "config.yaml").write_text(text.replace("  config: PartialConvConfig\n", ""))
     assert load_config(tmp_path) == RunConfig()
+
+
+@pytest.mark.parametrize(
+    ("path", "source"), [("null", "built-in"), ("/photos", "/photos"), ("null # none", "built-in")]
+)
+def test_a_config_from_when_there_were_folders_only_still_loads(
+    tmp_path: Path, path: str, source: str
+) -> None:
+    save_config(RunConfig(), tmp_path)
+    text = (tmp_path / "config.yaml").read_text()
+    earlier = ("  holes: null\n", "  workers: 0\n")  # options that there were not
+    for line in earlier:
+        assert line in text
+        text = text.replace(line, "")
+    text = text.replace("  source: built-in\n", f"  path: {path}\n")
+    (tmp_path / "config.yaml").write_text(text)
+    data = dataclasses.replace(RunConfig().data, source=source)
+    assert load_config(tmp_path) == dataclasses.replace(RunConfig(), data=data)
 
 
 def test_an_average_is_part_of_the_recipe_only_where_one_is_kept() -> None:

@@ -6,13 +6,20 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Generator
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
+from data.picture_files import NOT_TEXT, damaged_folder, folder_of
 from PIL import Image
 from safetensors.numpy import save_file
 
 from jaxinpaint import recipes
+from jaxinpaint.cli import train
 from jaxinpaint.cli.presets import PARTIAL_CONV
 from jaxinpaint.cli.train import parse, run
 from jaxinpaint.interop import published_weights
@@ -21,9 +28,17 @@ from jaxinpaint.interop.vgg import flattened
 from jaxinpaint.nets import vgg
 from jaxinpaint.nets.vgg import random_variables
 from jaxinpaint.recipes import PartialConvConfig
+from jaxinpaint.recipes.base import Crops, Recipe
 from jaxinpaint.run_config import load_config
+from jaxinpaint.training.parallel import place_on_all_devices, to_devices
 
 ROOT = Path(__file__).parent.parent
+
+
+class Reached(Exception):
+    """Training would begin."""
+
+
 TINY = [
     *("--recipe.layer-size", "3", "--recipe.width", "0.0625", "--data.size", "32"),
     *("--data.batch-size", "2", "--log-every", "2", "--checkpoint-every", "4"),
@@ -55,8 +70,6 @@ def weights(folder: Path, step: int) -> str:
     variables = load(folder).variables
     assert (folder / "checkpoints" / str(step)).is_dir()
     digest = hashlib.sha256()
-    import jax
-
     for leaf in jax.tree.leaves(variables):
         digest.update(bytes(memoryview(jax.device_get(leaf)).cast("B")))
     return digest.hexdigest()
@@ -65,12 +78,14 @@ def weights(folder: Path, step: int) -> str:
 @pytest.mark.slow
 def test_a_run_that_is_killed_and_resumed_ends_with_the_same_bits(tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    code, out, err = finished(command("--run", str(whole), "--steps", "16", *TINY))
+    # 5 batches of 2: checkpoints lie in the middle of epochs of four pictures.
+    tiny = [*TINY, "--checkpoint-every", "5"]
+    code, out, err = finished(command("--run", str(whole), "--steps", "16", *tiny))
     assert code == 0, err
     assert "PSNR inside the hole" in out
     assert (whole / "held_out.png").exists()
 
-    command_line = ["--run", str(parts), "--steps", "16", *TINY]
+    command_line = ["--run", str(parts), "--steps", "16", *tiny]
     for lines in (3, 2):
         process = command(*command_line)
         assert process.stdout is not None
@@ -83,8 +98,10 @@ def test_a_run_that_is_killed_and_resumed_ends_with_the_same_bits(tmp_path: Path
         assert process.returncode == -signal.SIGKILL
         assert not (parts / "checkpoints" / "16").exists()
         command_line = ["--resume", str(parts)]
-    code, out, err = finished(command("--resume", str(parts)))
+    # By how many processes pictures are read is no part of what is computed.
+    code, out, err = finished(command("--resume", str(parts), "--data.workers", "2"))
     assert code == 0, err
+    assert "Traceback" not in err
     assert weights(parts, 16) == weights(whole, 16)
 
 
@@ -113,7 +130,11 @@ def test_presets_and_options_make_a_config(tmp_path: Path, monkeypatch) -> None:
     assert order.folder == Path("runs/first-run-1")
     order = parse(["partial-conv", "--data.path", "photos", "--steps", "7", "--seed", "3"])
     assert order.folder == Path("runs/partial-conv-1")
-    assert order.config.data.path == tmp_path / "photos"
+    assert order.config.data.source == str(tmp_path / "photos")
+    sources = [parse([option, "photos"]).config.data for option in ("--data.source", "--data.path")]
+    assert sources[0] == sources[1]
+    named = parse(["--data.source", "tfds:mnist@test", "--data.held-out", "judged"]).config.data
+    assert (named.source, named.held_out) == ("tfds:mnist@test", str(tmp_path / "judged"))
     assert order.config.loop.steps == 7
     assert order.config.recipe == PARTIAL_CONV.recipe
 
@@ -141,9 +162,13 @@ def test_resuming_may_change_how_long_but_not_what(tmp_path: Path) -> None:
     telling = parse([*resume, "--recipe.gradient-norms"]).config.recipe
     assert isinstance(telling, PartialConvConfig)
     assert telling.gradient_norms
-    assert parse([*resume, "--data.path", "moved"]).config.data.path == Path("moved").absolute()
-    with pytest.raises(ValueError, match="Start a new run"):
-        parse([*resume, "--seed", "5"])
+    for option in ("--data.path", "--data.source"):
+        moved = parse([*resume, option, "moved"]).config.data
+        assert moved.source == str(Path("moved").absolute())
+    assert parse([*resume, "--data.workers", "3"]).config.data.workers == 3
+    for other in (["--seed", "5"], ["--data.batch-size", "3"], ["--data.short-side", "99"]):
+        with pytest.raises(ValueError, match="Start a new run"):
+            parse([*resume, *other])
 
 
 @pytest.mark.parametrize(
@@ -154,6 +179,16 @@ def test_resuming_may_change_how_long_but_not_what(tmp_path: Path) -> None:
         (["pan-pairs", "--data.path", "."], r"--data\.pairs what they are made from"),
         (["pan", "--data.path", ".", "--data.pairs", "."], r"--data\.pairs is for recipes"),
         (["--average", "2"], "the decay of a running average is 2"),
+        (["--recipe.holes", "folder"], r"holes folder takes masks from files: .* --data\.holes"),
+        (["--recipe.holes", "paired"], r"holes paired takes masks from files: .* --data\.holes"),
+        (
+            ["--data.holes", "."],
+            r"--data\.holes holds masks for --recipe\.holes folder .*or paired",
+        ),
+        (["context-encoder", "--data.holes", "."], r"--data\.holes holds masks for"),
+        (["pan", "--data.holes", "."], r"--data\.holes holds masks for"),
+        (["--recipe.holes", "folder", "--data.holes", "nowhere"], "nowhere is not a folder"),
+        (["--recipe.holes", "paired", "--data.holes", "nowhere"], "nowhere is not a folder"),
     ],
 )
 def test_what_does_not_suit_the_recipe_takes_no_folder(
@@ -248,3 +283,92 @@ def test_random_features_are_chosen_recorded_and_told(tmp_path: Path, monkeypatc
     assert "the network was trained on features of VGG-16 with random weights" in told
     assert recipes.vgg16_weights(load_config(folder).recipe) == "random"
     assert load_config(folder).published_weights == {}
+
+
+@pytest.mark.parametrize("holes", ["folder", "paired"])
+def test_one_hole_for_all_is_refused_where_holes_come_from_files(holes: str, capsys) -> None:
+    with pytest.raises(SystemExit):
+        parse(["crfill", "--recipe.one-hole", "--recipe.holes", holes, "--data.holes", "masks"])
+    told = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert f"--recipe.one-hole says nothing where there is --recipe.holes {holes}" in told
+
+
+@pytest.mark.slow
+def test_a_damaged_folder_is_trained_on_and_what_is_bad_is_told(tmp_path: Path) -> None:
+    bad = damaged_folder(tmp_path / "mixed")
+    folder = tmp_path / "run"
+    code, out, err = finished(
+        command(
+            *("--run", str(folder), "--data.source", str(tmp_path / "mixed"), *TINY),
+            # Of nine files: two batches of eight see all of them.
+            *("--steps", "2", "--data.batch-size", "8"),
+        )
+    )
+    assert code == 0, err
+    assert "Traceback" not in err
+    assert "9 pictures, none held out" in out
+    assert f"{len(bad)} pictures could not be read:" in out
+    for name, reason in bad.items():
+        printed = os.fsencode(tmp_path / "mixed" / name).decode(errors="surrogateescape")
+        printed = printed.replace("\udce9", "\\udce9")
+        (line,) = [line for line in out.splitlines() if line.startswith(f"    {printed}: ")]
+        assert reason in line
+        assert err.count(f" {printed}: ") == 1  # the warning, when it came to light
+    assert NOT_TEXT in bad
+    assert weights(folder, 2)
+
+
+@pytest.mark.slow
+def test_a_prepared_dataset_is_trained_on_and_told_of_by_its_name(tmp_path: Path) -> None:
+    folder_of(tmp_path / "photos", [10, 200, 90])
+    prepare = ["prepare", "photos", "-o", "sets", "--short-side", "4"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run(
+        [sys.executable, "-m", "jaxinpaint", *prepare], check=True, cwd=tmp_path, env=environment
+    )
+    folder, source = tmp_path / "run", f"tfds:{tmp_path / 'sets' / 'photos' / '1.0.0'}"
+    arguments = ["--run", str(folder), "--data.source", f"{source}@train", "--data.held-out"]
+    code, out, err = finished(command(*arguments, f"{source}@train[:2]", "--steps", "2", *TINY))
+    assert code == 0, err
+    assert "3 pictures, 2 held out" in out
+    assert "Traceback" not in err
+    assert load_config(folder).data.source == f"{source}@train"
+
+
+@pytest.mark.parametrize("holes", ["folder", "paired"])
+def test_holes_from_files_reach_the_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, holes: str
+) -> None:
+    for number, path in enumerate(folder_of(tmp_path / "masks", [0, 0, 0])):
+        mask = Image.new("L", (5, 4))
+        mask.putpixel((number + 1, number), 255)  # in every crop
+        mask.save(path)
+    folder_of(tmp_path / "photos", [10, 20, 30])
+    config = parse(
+        [
+            *("--run", str(tmp_path / "run"), "--data.source", str(tmp_path / "photos"), *TINY),
+            *("--data.holes", str(tmp_path / "masks"), "--recipe.holes", holes),
+            *("--data.batch-size", "8", "--steps", "2"),
+        ]
+    )
+    seen = []
+
+    def trained(recipe: Recipe, *args, crops_from: Callable[[int], Generator[Crops]], **kwargs):
+        with closing(crops_from(0)) as crops:
+            for batch in islice(crops, 2):
+                placed = to_devices(batch, place_on_all_devices())
+                seen.append(jax.device_get((placed.image, placed.hole)))
+        raise Reached
+
+    monkeypatch.setattr(train, "train", trained)
+    with pytest.raises(Reached):
+        run(config)
+    for image, hole in seen:
+        assert hole.shape == (8, 32, 32, 1)
+        assert set(np.unique(hole)) <= {0, 1}
+        assert all(0 < share < 1 for share in hole.mean(axis=(1, 2, 3)))
+        # Pictures of 4x5 are enlarged to 32x40; in one of level 10 the pixel of its first row is
+        # missing, in one of 20 that of its second, in one of 30 that of its third.
+        rows = [np.flatnonzero(missing).tolist() for missing in hole.any(axis=(2, 3))]
+        own = [list(range(8 * n, 8 * n + 8)) for n in image[:, 0, 0, 0] // 10 - 1]
+        assert (rows == own) == (holes == "paired")

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from jaxinpaint import recipes
-from jaxinpaint.data.sources import DataConfig
+from jaxinpaint.data.config import DataConfig
 from jaxinpaint.recipes import ContextEncoderConfig, CRFillConfig, PANConfig, PartialConvConfig
 from jaxinpaint.run_config import RunConfig, save_config
 from jaxinpaint.training.checkpoints import open_checkpoints

@@ -9,10 +9,15 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from io import TextIOWrapper
 
 import tyro
 
+from jaxinpaint.cli.doctor import doctor
 from jaxinpaint.cli.inpaint import inpaint
+from jaxinpaint.cli.masks import masks
+from jaxinpaint.cli.prepare import prepare
 from jaxinpaint.cli.translate import translate
 from jaxinpaint.cli.weights import weights
 
@@ -20,8 +25,18 @@ from jaxinpaint.cli.weights import weights
 def main() -> None:
     """Runs the verb that the command line names."""
     with told_plainly():
+        of_doctor = partial(doctor, sys.argv[2:])
+        if sys.argv[1:2] == ["doctor"]:
+            of_doctor()  # whose options are those of a run, which take seconds to import
         tyro.extras.subcommand_cli_from_dict(
-            {"inpaint": inpaint, "translate": translate, "weights": weights},
+            {
+                "doctor": of_doctor,
+                "inpaint": inpaint,
+                "masks": masks,
+                "prepare": prepare,
+                "translate": translate,
+                "weights": weights,
+            },
             prog="jaxinpaint",
             description="Image inpainting in JAX, by networks that `python train.py` trains.",
         )
@@ -33,8 +48,14 @@ def told_plainly() -> Iterator[None]:
 
     ``JAXINPAINT_TRACEBACK=1`` shows where it came from instead.
     """
-    logging.basicConfig(format="%(levelname)s: %(message)s")
+    logging.basicConfig()
+    for handler in logging.getLogger().handlers:
+        if type(handler) is logging.StreamHandler:  # this one, or Grain's, made when it is imported
+            handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     logging.getLogger("absl").setLevel(logging.ERROR)
+    # Names of files need not be text in any encoding.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         yield
     except KeyboardInterrupt:

@@ -1,6 +1,6 @@
 """Whole configs by name: what `train.py NAME` starts from."""
 
-from jaxinpaint.data.sources import DataConfig
+from jaxinpaint.data.config import DataConfig
 from jaxinpaint.recipes import ContextEncoderConfig, CRFillConfig, PANConfig, PartialConvConfig
 from jaxinpaint.run_config import RunConfig
 from jaxinpaint.training.loop import LoopConfig

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from PIL import Image
+from PIL import Image as Pillow
 
 from jaxinpaint import inpainter, translator
-from jaxinpaint.array_typing import RGB, Missing, Variables
+from jaxinpaint.array_typing import RGB, Hole, Image, Missing, Variables
+from jaxinpaint.data.config import DataConfig
+from jaxinpaint.data.examples import Pair, held_out_pairs, held_out_pictures
 from jaxinpaint.data.pictures import middle, scaled
-from jaxinpaint.data.sources import DataConfig, Pair, held_out_pairs, held_out_pictures
-from jaxinpaint.evaluation import baselines, held_out
+from jaxinpaint.evaluation import baselines, held_out, in_batches
 from jaxinpaint.evaluation.grids import grid, holed
 from jaxinpaint.inpainter import padded
 from jaxinpaint.photos import in_dtype
@@ -28,25 +29,32 @@ class Show(NamedTuple):
     Attributes:
         pictures: how many there are.
         sample: draws some of them.
+        judge: scores squares of all, by name.
         compare: prints how well all are made, and draws some into the run folder.
     """
 
     pictures: int
     sample: Callable[[TrainState], RGB]
+    judge: Callable[[TrainState], dict[str, float]]
     compare: Callable[[TrainState, Path], None]
 
 
-def show_held_out(recipe: Recipe, data: DataConfig) -> Show | None:
+def show_held_out(recipe: Recipe, data: DataConfig, tell: Callable[[str], None]) -> Show | None:
     """What to show of a recipe; None without held-out pictures.
+
+    Args:
+        recipe: what is trained.
+        data: where held-out pictures are.
+        tell: is given a line for each that can't be read.
 
     Raises:
         ValueError: if there should be pictures and are none, or none that suit the recipe.
     """
     if recipe.translate is not None:
-        pairs = [Pair(*(_as_trained(p, data) for p in pair)) for pair in held_out_pairs(data)]
-        return _show_pairs(recipe, pairs) if pairs else None
-    pictures = [_as_trained(picture, data) for picture in held_out_pictures(data)]
-    return _show_holes(recipe, pictures) if pictures else None
+        pairs = [Pair(*(_as_trained(p, data) for p in pair)) for pair in held_out_pairs(data, tell)]
+        return _show_pairs(recipe, pairs, data) if pairs else None
+    pictures = [_as_trained(picture, data) for picture in held_out_pictures(data, tell)]
+    return _show_holes(recipe, pictures, data) if pictures else None
 
 
 def _as_trained(picture: RGB, data: DataConfig) -> RGB:
@@ -56,12 +64,12 @@ def _as_trained(picture: RGB, data: DataConfig) -> RGB:
     return middle(scaled(picture, data.short_side), data.size)
 
 
-def _show_holes(recipe: Recipe, pictures: Sequence[RGB]) -> Show:
+def _show_holes(recipe: Recipe, pictures: Sequence[RGB], data: DataConfig) -> Show:
     fill = inpainter.of(recipe, {})
-    takes = recipe.takes
-    if isinstance(takes, Window) and takes.margin:
-        squares = [middle(picture, takes.side) for picture in pictures]
-        kind, cases = "square", held_out.center_cases(squares, margin=takes.margin)
+    margin = recipe.takes.margin if isinstance(recipe.takes, Window) else 0
+    if margin:
+        squares = [middle(picture, data.size) for picture in pictures]
+        kind, cases = "square", held_out.center_cases(squares, margin=margin)
     else:
         kind, cases = "irregular", held_out.cases(pictures)
 
@@ -69,6 +77,10 @@ def _show_holes(recipe: Recipe, pictures: Sequence[RGB]) -> Show:
         return dataclasses.replace(fill, variables=state.generator)
 
     further = _further(recipe)
+
+    def fill_all(variables: Variables, image: Image, hole: Hole) -> Image:
+        assert recipe.inpaint is not None
+        return recipe.inpaint(variables, image, hole).composite
 
     def sample(state: TrainState) -> RGB:
         rows, named = [], {}
@@ -94,7 +106,10 @@ def _show_holes(recipe: Recipe, pictures: Sequence[RGB]) -> Show:
         ]
         _save(grid(rows, ["input", *fills, "truth"]), folder)
 
-    return Show(len(pictures), sample, compare)
+    truth = np.stack([middle(picture, data.size) for picture in pictures])
+    hole = held_out.fixed_holes(truth.shape[:3], margin=margin)
+    judge = _judge(fill_all, in_batches.Judged(truth, truth, hole), data)
+    return Show(len(pictures), sample, judge, compare)
 
 
 def _further(recipe: Recipe) -> Callable[[Variables, RGB, Missing], dict[str, RGB]]:
@@ -114,8 +129,12 @@ def _further(recipe: Recipe) -> Callable[[Variables, RGB, Missing], dict[str, RG
     return further
 
 
-def _show_pairs(recipe: Recipe, pairs: Sequence[Pair]) -> Show:
+def _show_pairs(recipe: Recipe, pairs: Sequence[Pair], data: DataConfig) -> Show:
     make = translator.of(recipe, {})
+
+    def make_all(variables: Variables, shown: Image, hole: Hole) -> Image:
+        assert recipe.translate is not None
+        return recipe.translate(variables, shown)
 
     def maker(state: TrainState) -> translator.Translator:
         return dataclasses.replace(make, variables=state.generator)
@@ -129,7 +148,19 @@ def _show_pairs(recipe: Recipe, pairs: Sequence[Pair]) -> Show:
         print(f"\nPSNR, mean of {len(pairs)} held-out pictures: {np.mean(scores):5.2f} dB")
         _save(sample(state), folder)
 
-    return Show(len(pairs), sample, compare)
+    truth, shown = (
+        np.stack([middle(part, data.size) for part in parts]) for parts in zip(*pairs, strict=True)
+    )
+    whole = np.ones((*truth.shape[:3], 1), np.float32)
+    judge = _judge(make_all, in_batches.Judged(truth, shown, whole), data)
+    return Show(len(pairs), sample, judge, compare)
+
+
+def _judge(
+    make: Callable[[Variables, Image, Hole], Image], of: in_batches.Judged, data: DataConfig
+) -> Callable[[TrainState], dict[str, float]]:
+    score = in_batches.mean_psnr(make, of, data.batch_size)
+    return lambda state: {"held_out_psnr": score(state.generator)}
 
 
 def _methods() -> dict[str, held_out.Fill]:
@@ -145,5 +176,5 @@ def _methods() -> dict[str, held_out.Fill]:
 
 def _save(pictures: RGB, folder: Path) -> None:
     path = folder / "held_out.png"
-    Image.fromarray(pictures).save(path)
+    Pillow.fromarray(pictures).save(path)
     print(f"the pictures: {path}")

@@ -1,68 +1,55 @@
 """Batches of crops: what a run sees at a step is a function of its seed and that step alone."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Generator, Sequence
+from typing import NamedTuple
 
 import grain
 import jax
 import numpy as np
+from absl import flags
 
-from jaxinpaint.array_typing import RGB
-from jaxinpaint.data.pictures import scaled
-from jaxinpaint.data.sources import DataConfig, Pair, Pictures
+from jaxinpaint.array_typing import RGB, Missing
+from jaxinpaint.data.config import DataConfig
+from jaxinpaint.data.cropping import Cut, RandomCrop
+from jaxinpaint.data.examples import Pictures
 from jaxinpaint.recipes.base import Crops
 
+# Threads that decode. More than cores gain nothing, and are then in the way of what they feed.
+THREADS = max(2, min(16, os.cpu_count() or 2))
+BATCHES_AHEAD = 4
 
-class RandomCrop(grain.transforms.RandomMap):
-    """A square at a random place of a picture, with the config's random changes.
 
-    Both pictures of a pair are cut, scaled and mirrored alike.
-    """
+class Stacked(NamedTuple):
+    """A batch, and what was skipped to fill it."""
 
-    def __init__(self, config: DataConfig) -> None:
-        self.config = config
-
-    def random_map(  # pyright: ignore[reportIncompatibleMethodOverride] Grain declares None
-        self, element: RGB | Pair, rng: np.random.Generator
-    ) -> tuple[RGB, ...]:
-        """The crop of a picture, or those of a pair."""
-        size = self.config.size
-        originals = element if isinstance(element, tuple) else (element,)
-        # Only what is smaller than a crop changes here.
-        pictures = [scaled(picture, max(size, min(picture.shape[:2]))) for picture in originals]
-        height, width = pictures[0].shape[:2]
-        # All is drawn in any case, so that one choice does not move the crops of another.
-        any_side = rng.integers(size, min(height, width) + 1)
-        side = any_side if self.config.random_scale else size
-        top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
-        mirrored, inverted = rng.random(2) < 0.5
-        channels = rng.permutation(3)
-
-        def cut(picture: RGB) -> RGB:
-            crop = scaled(picture[top : top + side, left : left + side], size)
-            if self.config.flip and mirrored:
-                crop = crop[:, ::-1]
-            if self.config.random_colours:
-                crop = crop[..., channels]
-                crop = 255 - crop if inverted else crop
-            return np.ascontiguousarray(crop)
-
-        return tuple(cut(picture) for picture in pictures)
+    crops: Crops
+    skipped: tuple[str, ...]
 
 
 def crops(
-    pictures: Pictures[RGB | Pair], config: DataConfig, *, seed: int, first: int = 0
-) -> Iterator[Crops]:
+    pictures: Pictures,
+    config: DataConfig,
+    *,
+    seed: int,
+    first: int = 0,
+    holes: Pictures | None = None,
+    tell: Callable[[str], None] = lambda problem: None,
+) -> Generator[Crops]:
     """Endless batches of crops, from batch number ``first`` on: this process's part of each.
 
     Pictures are shuffled anew every epoch and cut at random places; both depend on the seed and on
-    the position in the run only, so the batches are the same for any number of processes, and a run
-    that goes on at step ``first`` sees what it would have seen.
+    the position in the run only, so the batches are the same for any number of processes, workers
+    and devices, and a run that goes on at step ``first`` sees what it would have seen. Closing the
+    iterator ends its workers.
 
     Args:
-        pictures: where they come from; pairs give crops with sources.
+        pictures: where they come from.
         config: how they are cut; its batch size is of the whole batch, over all processes.
         seed: of the run.
         first: the number of the first batch.
+        holes: masks, any of which goes with any picture.
+        tell: is given a line for each picture that can't be read, every time it is skipped.
 
     Raises:
         ValueError: if the batch does not divide among the processes.
@@ -77,13 +64,39 @@ def crops(
         .seed(seed)
         .shuffle()
         .repeat(None)
-        .random_map(RandomCrop(config))
+        .random_map(RandomCrop(config, holes))
     )
     # Sliced last: before the shuffle, the pictures of an epoch would depend on the process count.
     mine = dataset[jax.process_index() :: processes]
-    stacks = mine.batch(config.batch_size // processes, drop_remainder=True)
-    batches = stacks.map(lambda stacked: Crops(*stacked))
-    options = grain.ReadOptions(num_threads=2, prefetch_buffer_size=4)
-    iterator = iter(batches.to_iter_dataset(options))
-    iterator.set_state({"next_index": first})
-    return iterator
+    batches = mine.batch(config.batch_size // processes, drop_remainder=True, batch_fn=_stacked)
+    # The place is in the slice, not in the iterator's state: that has another form for each number
+    # of workers.
+    rest = batches[first:].to_iter_dataset(grain.ReadOptions(THREADS, BATCHES_AHEAD))
+    return _told(rest, config.workers, tell)
+
+
+def _told(
+    batches: grain.IterDataset[Stacked], workers: int, tell: Callable[[str], None]
+) -> Generator[Crops]:
+    if workers:
+        flags.FLAGS.mark_as_parsed()  # Grain's own; nobody else uses them here
+        batches = batches.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
+    iterator = iter(batches)
+    try:
+        for stacked in iterator:
+            for problem in stacked.skipped:
+                tell(problem)
+            yield stacked.crops
+    finally:
+        iterator.close()
+
+
+def _stacked(cuts: Sequence[Cut]) -> Stacked:
+    images, sources, holes, mirrored, skipped = zip(*cuts, strict=True)
+    crops = Crops(np.stack(images), _stack(sources), _stack(holes), np.array(mirrored))
+    return Stacked(crops, tuple(problem for problems in skipped for problem in problems))
+
+
+def _stack(parts: Sequence[RGB | Missing | None]) -> np.ndarray | None:
+    present = [part for part in parts if part is not None]
+    return np.stack(present) if present else None

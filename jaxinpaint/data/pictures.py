@@ -2,7 +2,9 @@
 
 import struct
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import UInt8
@@ -16,18 +18,50 @@ SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", "
 MALFORMED_EXIF = (struct.error, TypeError, AttributeError, ValueError)
 
 
+# How far the decoder of a JPEG may go ahead of the antialiased scaling that follows: what it leaves
+# is at least this many times as large as what is asked for.
+REDUCING_GAP = 2
+
+
+class Encoded(NamedTuple):
+    """A picture file that is a record of a dataset."""
+
+    name: str
+    content: bytes
+
+    def __str__(self) -> str:
+        """What messages call it."""
+        return self.name
+
+
+File: TypeAlias = Path | Encoded
+
+
+def content_of(file: File) -> bytes:
+    """The bytes of a file, as they are stored."""
+    return file.content if isinstance(file, Encoded) else file.read_bytes()
+
+
 class UnreadablePicture(ValueError):
     """A file that is no picture, a broken one, or one that does not fit another."""
 
 
-def open_upright(path: Path) -> Image.Image:
+def open_upright(path: File, *, short_side: int | None = None) -> Image.Image:
     """The decoded picture, turned as its EXIF orientation says.
+
+    Args:
+        path: a file, or a record.
+        short_side: what it will be scaled down to, if that is known. JPEGs at least four times as
+            large are then decoded at a half, a quarter or an eighth of their size, never at less
+            than twice what is asked for.
 
     Raises:
         UnreadablePicture: if the file is missing, no picture, broken, or of floats.
     """
     try:
-        with Image.open(path) as opened:
+        with Image.open(BytesIO(path.content) if isinstance(path, Encoded) else path) as opened:
+            if short_side is not None:
+                opened.draft(None, (REDUCING_GAP * short_side, REDUCING_GAP * short_side))
             opened.load()
             image = _upright(opened)
     except FileNotFoundError:
@@ -60,18 +94,22 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def to_rgb(image: Image.Image) -> RGB:
-    """RGB bytes of a picture of any mode but floats.
+    """RGB bytes of a picture of any mode but floats; as `in_colours`."""
+    return np.asarray(in_colours(image))
+
+
+def in_colours(image: Image.Image) -> Image.Image:
+    """A picture of any mode but floats in RGB.
 
     Grey and palette pictures are expanded, transparent ones laid over white, 16-bit ones scaled to
     8 bits, and others (CMYK, Lab, …) converted as Pillow does.
     """
     if image.mode.startswith("I"):
-        grey = grey_to_bytes(np.asarray(image))
-        return np.repeat(grey[..., None], 3, axis=-1)
+        image = Image.fromarray(grey_to_bytes(np.asarray(image)))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.asarray(image.convert("RGB"))
+    return image.convert("RGB")
 
 
 def grey_to_bytes(values: np.ndarray) -> UInt8[np.ndarray, "_ _"]:
@@ -79,7 +117,7 @@ def grey_to_bytes(values: np.ndarray) -> UInt8[np.ndarray, "_ _"]:
     return np.round(np.clip(values.astype(np.float64), 0, 65535) / 257).astype(np.uint8)
 
 
-def read_rgb(path: Path) -> RGB:
+def read_rgb(path: File) -> RGB:
     """The upright picture of a file as RGB bytes.
 
     Raises:
@@ -88,7 +126,7 @@ def read_rgb(path: Path) -> RGB:
     return to_rgb(open_upright(path))
 
 
-def read_hole(path: Path) -> Missing:
+def read_hole(path: File) -> Missing:
     """The hole of a mask file: white is missing, the threshold is half; transparent is known.
 
     Raises:
@@ -127,20 +165,41 @@ def partners(pictures: Sequence[Path], folder: Path, others: Path, *, noun: str)
         noun: what messages call a partner, such as "mask".
 
     Raises:
+        ValueError: as `matches`, or if there is no folder of partners.
+    """
+    found = list_pictures(others)
+    places, other_places = (
+        [path.relative_to(root) for path in paths]
+        for paths, root in ((pictures, folder), (found, others))
+    )
+    return [found[i] for i in matches(places, other_places, where=str(others), noun=noun)]
+
+
+def matches(places: Sequence[Path], others: Sequence[Path], *, where: str, noun: str) -> list[int]:
+    """The number of the partner of each picture: that of its place and stem, whatever its suffix.
+
+    Args:
+        places: of pictures, in their folder.
+        others: places of what may be their partners, in theirs.
+        where: what messages call that folder.
+        noun: what they call a partner, such as "mask".
+
+    Raises:
         ValueError: if pictures have no partner, or two partners have one place and stem.
     """
-    by_stem: dict[Path, Path] = {}
-    for path in list_pictures(others):
-        stem = path.relative_to(others).with_suffix("")
+    by_stem: dict[Path, int] = {}
+    for number, place in enumerate(others):
+        stem = place.with_suffix("")
         if stem in by_stem:
-            raise ValueError(f"two {noun}s of one name: {by_stem[stem]} and {path}")
-        by_stem[stem] = path
-    stems = [path.relative_to(folder).with_suffix("") for path in pictures]
-    missing = [str(path) for path, stem in zip(pictures, stems, strict=True) if stem not in by_stem]
+            raise ValueError(
+                f"two {noun}s of one name in {where}: {others[by_stem[stem]]} and {place}"
+            )
+        by_stem[stem] = number
+    missing = [str(place) for place in places if place.with_suffix("") not in by_stem]
     if missing:
         listed = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
-        raise ValueError(f"{others} has no {noun} for {len(missing)} pictures: {listed}")
-    return [by_stem[stem] for stem in stems]
+        raise ValueError(f"{where} has no {noun} for {len(missing)} pictures: {listed}")
+    return [by_stem[place.with_suffix("")] for place in places]
 
 
 def scaled(picture: RGB, short_side: int) -> RGB:
@@ -148,9 +207,20 @@ def scaled(picture: RGB, short_side: int) -> RGB:
     height, width = picture.shape[:2]
     if min(height, width) == short_side:
         return picture
+    height, width = scaled_size(height, width, short_side)
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def scaled_hole(hole: Missing, short_side: int) -> Missing:
+    """The same of its hole: the nearest pixel's."""
+    height, width = scaled_size(hole.shape[0], hole.shape[1], short_side)
+    return np.asarray(Image.fromarray(hole).resize((width, height), Image.Resampling.NEAREST))
+
+
+def scaled_size(height: int, width: int, short_side: int) -> tuple[int, int]:
+    """Height and width of a picture whose shorter side is scaled to a length."""
     scale = short_side / min(height, width)
-    target = (max(short_side, round(width * scale)), max(short_side, round(height * scale)))
-    return np.asarray(Image.fromarray(picture).resize(target, Image.Resampling.BICUBIC))
+    return max(short_side, round(height * scale)), max(short_side, round(width * scale))
 
 
 def middle(picture: RGB, side: int) -> RGB:

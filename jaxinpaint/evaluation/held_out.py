@@ -1,11 +1,13 @@
 """A first judgement: held-out pictures with fixed holes, filled by several methods."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from jaxinpaint import masks
 from jaxinpaint.array_typing import RGB, Missing
@@ -43,6 +45,24 @@ def center_cases(pictures: Sequence[RGB], *, margin: int) -> list[Case]:
         hole[margin:-margin, margin:-margin] = True
         made.append(Case(picture, hole))
     return made
+
+
+def fixed_holes(shape: tuple[int, int, int], *, margin: int) -> Float[np.ndarray, "N H W 1"]:
+    """Holes for as many squares, the same in every run.
+
+    Args:
+        shape: how many, and their height and width.
+        margin: what keeps them off the border, if anything does: they are then all that is inside;
+            else irregular, 10 to 30 % of the picture.
+    """
+    number, *size = shape
+    if margin:
+        hole = np.zeros((*shape, 1), np.float32)
+        hole[:, margin:-margin, margin:-margin] = 1
+        return hole
+    sample = partial(masks.irregular, ratio=(0.1, 0.3))
+    drawn = masks.holes(sample, jax.random.key(0), jnp.arange(number), (size[0], size[1]))
+    return np.asarray(drawn)
 
 
 def psnr_in_holes(fills: Mapping[str, Fill], of: Sequence[Case]) -> dict[str, float]:

@@ -9,7 +9,8 @@ from jaxtyping import Array, Float, Int
 
 from jaxinpaint.array_typing import RandomKey
 from jaxinpaint.masks.area import pixels_in_bucket, smallest
-from jaxinpaint.masks.brush import pen
+from jaxinpaint.masks.brush import Lines, series
+from jaxinpaint.masks.drawing import as_hole, moments
 
 SHAPES = 10  # drawn one after the other; the last one is left unfinished
 SEGMENTS = 9  # of a path: the pen is set down, then moves along eight lines
@@ -61,38 +62,22 @@ def _drawn(
     # One call for all that is drawn: each call is a program of its own to compile.
     draws = jax.random.uniform(key, (1 + SHAPES * DRAWS,))
     count = low + (draws[0] * (high - low + 1)).astype(jnp.int32)
-    moments = _first_covered(draws[1:].reshape(SHAPES, DRAWS), *size)
+    side = min(size)
+    lines = _paths(draws[1:].reshape(SHAPES, DRAWS), jnp.array(size) / side)
+    covered = moments(series(lines), size, count=SHAPES * SEGMENTS, unit=side)
     if margin:
         inside = jnp.zeros(size, bool).at[margin:-margin, margin:-margin].set(True)
-        moments = jnp.where(inside, moments, jnp.inf)
-    return smallest(moments, jnp.minimum(count, high)).astype(jnp.float32)[..., None]
+        covered = jnp.where(inside, covered, jnp.inf)
+    return as_hole(smallest(covered, jnp.minimum(count, high)))
 
 
-def _first_covered(draws: Float[Array, "P D"], height: int, width: int) -> Float[Array, "H W"]:
-    """When the pen first covers each pixel: the index of a path's segment plus the way along it."""
-    side = min(height, width)
-    y = (jnp.arange(height)[:, None] + 0.5) / side
-    x = (jnp.arange(width)[None, :] + 0.5) / side
-    starts, ends, radii = _paths(draws, jnp.array([height, width]) / side)
-
-    def draw(moments: Array, segment: tuple[Array, ...]) -> tuple[Array, None]:
-        index, start, end, radius = segment
-        share, beyond = pen(y, x, start, end, radius)
-        # What no pen reaches comes after everything else, nearest first: the shapes grow.
-        moment = jnp.where(beyond <= 0, index + share, starts.shape[0] + 1 + beyond)
-        return jnp.minimum(moments, moment), None
-
-    index = jnp.arange(starts.shape[0], dtype=jnp.float32)
-    untouched = jnp.full((height, width), jnp.inf)
-    return jax.lax.scan(draw, untouched, (index, starts, ends, radii))[0]
-
-
-def _paths(draws: Float[Array, "P D"], extent: Array) -> tuple[Array, Array, Array]:
-    """Start, end and radius of every segment, in units of the shorter side."""
+def _paths(draws: Float[Array, "P D"], extent: Array) -> Lines:
+    """Every path's segments, in units of the shorter side."""
     points, radii = jax.vmap(lambda d: _shape(d, extent))(draws)
     # The first segment does not move: it sets the pen down.
     starts = jnp.concatenate([points[:, :1], points[:, :-1]], axis=1)
-    return starts.reshape(-1, 2), points.reshape(-1, 2), jnp.repeat(radii, SEGMENTS)
+    there = jnp.ones((SHAPES, SEGMENTS), bool)
+    return Lines(starts, points, jnp.broadcast_to(radii[:, None], there.shape), there)
 
 
 def _shape(

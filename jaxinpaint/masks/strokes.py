@@ -1,24 +1,33 @@
-"""Holes of straight strokes of a brush."""
+"""The holes that DeepFill v2 is trained on, and the strokes that MAT shares with it."""
+
+import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from jaxinpaint.array_typing import RandomKey
-from jaxinpaint.masks.brush import pen
+from jaxinpaint.masks.brush import Lines, mirrored, series, walk
+from jaxinpaint.masks.drawing import Series, as_hole, covered
+from jaxinpaint.masks.rectangles import placed, rectangle, whole
 
-STROKES = 5  # at most
-LINES = 5  # of a stroke, at most
+STROKES = 3  # at most
+BOX = 128 / 256  # side of the box, as a share of the shorter side
+SHRINKS = 16 / 256  # how much its sides come in at most, at both ends
+ANGLE, SPREAD = 2 * jnp.pi / 5, 2 * jnp.pi / 15  # of the lines' directions
 
 
+@partial(jax.jit, static_argnames="size")
 def strokes(key: RandomKey, size: tuple[int, int]) -> Float[Array, "H W 1"]:
-    """One to five strokes, each of one to five lines.
+    """One to three zigzag strokes of a broad brush, and a box.
 
-    Each line goes on where the last ended, up and down in turn, at any angle; it is at most half of
-    the shorter side long, and at the border it stops; its brush is a tenth to two fifths of that
-    half wide. Each stroke may be mirrored either way.
+    Strokes have 4 to 11 lines and are 12 to 40 pixels wide at 256². The box is half of the shorter
+    side high and wide, in a random place inside the picture; its sides then come in by up to a
+    sixteenth at both ends, height and width each by its own number of pixels.
 
-    CR-Fill (Zeng et al., ICCV 2021), as in its program.
+    DeepFill v2 (Yu et al., ICCV 2019), as in its program; there all pictures of a batch have one
+    hole, and widths do not grow with the picture.
 
     Args:
         key: a random key; the same key gives the same hole.
@@ -27,43 +36,64 @@ def strokes(key: RandomKey, size: tuple[int, int]) -> Float[Array, "H W 1"]:
     Returns:
         1 where a pixel is missing. Works under ``jit`` and ``vmap``.
     """
-    count, *keys = jax.random.split(key, STROKES + 1)
-    starts, ends, radii, drawn = jax.vmap(lambda stroke: _stroke(stroke, size))(jnp.stack(keys))
-    wanted = jnp.arange(STROKES) < jax.random.randint(count, (), 1, STROKES + 1)
-    drawn &= wanted[:, None]
-    y = jnp.arange(size[0])[:, None] + 0.5
-    x = jnp.arange(size[1])[None, :] + 0.5
-
-    def draw(hole: Array, line: tuple[Array, ...]) -> tuple[Array, None]:
-        start, end, radius, there = line
-        _, beyond = pen(y, x, start, end, radius)
-        return hole | (there & (beyond <= 0)), None
-
-    lines = (starts.reshape(-1, 2), ends.reshape(-1, 2), radii.ravel(), drawn.ravel())
-    hole, _ = jax.lax.scan(draw, jnp.zeros(size, bool), lines)
-    return hole.astype(jnp.float32)[..., None]
+    of_count, of_strokes, of_box = jax.random.split(key, 3)
+    count = whole(jax.random.uniform(of_count), 1, STROKES)
+    lines = zigzags(of_strokes, size, count, most=STROKES, lines=(4, 11), width=(12, 40))
+    return as_hole(covered(series(lines), size) | covered(_box(of_box, size), size))
 
 
-def _stroke(
-    key: RandomKey, size: tuple[int, int]
-) -> tuple[Float[Array, "L 2"], Float[Array, "L 2"], Float[Array, " L"], Bool[Array, " L"]]:
-    """Starts, ends and radii of the lines of a stroke, and which of them are drawn."""
-    draws = jax.random.uniform(key, (5 + 3 * LINES,))
-    mirrored, count, place = draws[:2] < 0.5, draws[2], draws[3:5]
-    angles, lengths, widths = draws[5:].reshape(3, LINES)
-    longest, extent = min(size) / 2, jnp.array(size, jnp.float32)
-    turned = jnp.where(jnp.arange(LINES) % 2 == 0, -1, 1)
-    ways = (longest * lengths)[:, None] * jnp.stack(
-        [turned * jnp.sin(jnp.pi * angles), jnp.cos(jnp.pi * angles)], axis=-1
-    )
+def _box(key: RandomKey, size: tuple[int, int]) -> Series:
+    draws = jax.random.uniform(key, (2, 1, 2))
+    full = jnp.full((1, 2), max(1, round(BOX * min(size))), jnp.float32)
+    sides = full - 2 * whole(draws[0], 0, round(SHRINKS * min(size)))
+    return Series(rectangle, (placed(draws[1], full, size), sides), jnp.ones(1, bool))
 
-    def go_on(at: Array, way: Array) -> tuple[Array, Array]:
-        to = jnp.clip(at + way, 0, extent)
-        return to, to
 
-    start = place * extent
-    _, ends = jax.lax.scan(go_on, start, ways)
-    starts = jnp.concatenate([start[None], ends[:-1]])
-    radii = longest * (0.1 + 0.3 * widths) / 2
-    starts, ends = (jnp.where(mirrored, extent - points, points) for points in (starts, ends))
-    return starts, ends, radii, jnp.arange(LINES) < jnp.floor(1 + LINES * count)
+def zigzags(
+    key: RandomKey,
+    size: tuple[int, int],
+    count: Float[Array, ""],
+    *,
+    most: int,
+    lines: tuple[int, int],
+    width: tuple[int, int],
+) -> Lines:
+    """Strokes that start anywhere and go up and down in turn.
+
+    Lines are as long as a normal number around an eighth of the picture's diagonal, its deviation
+    half of that, cut to between nothing and twice the mean. Their angles to the horizontal are
+    uniform between two bounds, up to 24° to either side of 72°, which each stroke draws anew. At
+    the border they stop. Each stroke may be mirrored either way.
+
+    Args:
+        key: a random key.
+        size: height and width in pixels.
+        count: how many are there, the first of ``most``.
+        most: how many there may be.
+        lines: least and greatest number of a stroke's lines.
+        width: least and greatest width of a stroke, in pixels of a shorter side of 256.
+    """
+    stroke = partial(_zigzag, size=size, lines=lines, width=width)
+    drawn = jax.vmap(stroke)(jax.random.split(key, most))
+    wanted = jnp.arange(most) < count
+    return drawn._replace(there=drawn.there & wanted[:, None])
+
+
+def _zigzag(
+    key: RandomKey, size: tuple[int, int], lines: tuple[int, int], width: tuple[int, int]
+) -> Lines:
+    of_lengths, of_rest = jax.random.split(key)
+    most, extent = lines[1], jnp.array(size, jnp.float32)
+    draws = jax.random.uniform(of_rest, (8 + most,))
+    flips, place, bounds = draws[:2] < 0.5, draws[2:4], draws[4:6]
+    least, greatest = ANGLE - SPREAD * bounds[0], ANGLE + SPREAD * bounds[1]
+    angles = least + (greatest - least) * draws[8:]
+    mean = math.hypot(*size) / 8
+    lengths = mean * jnp.clip(1 + jax.random.normal(of_lengths, (most,)) / 2, 0, 2)
+    up_and_down = jnp.where(jnp.arange(most) % 2 == 0, -1, 1)
+    ways = jnp.stack([up_and_down * lengths * jnp.sin(angles), lengths * jnp.cos(angles)], axis=-1)
+    starts, ends = walk(place * extent, ways, extent)
+    thin, thick = (min(size) / 256 * side for side in width)
+    radii = jnp.full(most, (thin + (thick - thin) * draws[6]) / 2)
+    there = jnp.arange(most) < whole(draws[7], *lines)
+    return mirrored(Lines(starts, ends, radii, there), flips, extent)

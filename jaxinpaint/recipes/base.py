@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jaxtyping import Array, Int, UInt8
+from jaxtyping import Array, Bool, Int, UInt8
 from numpy import ndarray
 
 from jaxinpaint.array_typing import (
@@ -63,10 +63,14 @@ class Crops(NamedTuple):
     Attributes:
         image: what a network is to make.
         source: what it is to make that from, of the same size, where pictures come in pairs.
+        hole: what is missing, where holes come from files.
+        mirrored: which of the examples are to be mirrored, all parts of them; None: they are.
     """
 
     image: UInt8[ndarray, "N H W 3"]
     source: UInt8[ndarray, "N H W 3"] | None = None
+    hole: Bool[ndarray, "N H W"] | None = None
+    mirrored: Bool[ndarray, " N"] | None = None
 
 
 class Batch(NamedTuple):
@@ -76,11 +80,13 @@ class Batch(NamedTuple):
         image, source: as in `Crops`.
         position: the place of each example in the whole batch. What is drawn for an example depends
             on the step and this number, never on how the batch is spread over devices.
+        hole: 1 where a pixel is missing, where holes come from files.
     """
 
     image: Bytes
     position: Int[Array, " N"]
     source: Bytes | None = None
+    hole: Hole | None = None
 
 
 class Mean(NamedTuple):

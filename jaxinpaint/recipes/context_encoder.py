@@ -2,8 +2,8 @@
 
 Pathak et al., Context Encoders: Feature Learning by Inpainting, CVPR 2016.
 
-    python train.py context-encoder --data.path photos/
-    python train.py context-encoder --recipe.holes random-region --data.path photos/
+    python train.py context-encoder --data.source photos/
+    python train.py context-encoder --recipe.holes random-region --data.source photos/
 
 Not yet reproduced: the paper's scores on the centres of Paris StreetView, 128², are a mean L1 of
 9.37 %, a mean L2 of 1.96 % and 18.58 dB.

@@ -4,9 +4,9 @@ Zeng et al., CR-Fill: Generative Image Inpainting with Auxiliary Contextual Reco
 2021; with attention inside the generator it is DeepFill v2 (Yu et al., ICCV 2019) as trained by the
 same program.
 
-    python train.py crfill --data.path photos/                  256², four stages in one run
-    python train.py deepfill --data.path photos/                with attention, three stages
-    python train.py crfill --start-from RUN --recipe.stages auxiliary --data.path mine/
+    python train.py crfill --data.source photos/                  256², four stages in one run
+    python train.py deepfill --data.source photos/                with attention, three stages
+    python train.py crfill --start-from RUN --recipe.stages auxiliary --data.source mine/
 
 The published scores are not yet reproduced.
 """
@@ -46,6 +46,7 @@ from jaxinpaint.recipes.adversarial import (
     discriminator_metrics,
 )
 from jaxinpaint.recipes.base import Multiple, Recipe, weighted_sum
+from jaxinpaint.recipes.holes import HolesName, sampler_of
 from jaxinpaint.recipes.options import refuse_unread
 from jaxinpaint.recipes.tasks import Posed
 
@@ -96,11 +97,11 @@ class CRFillConfig:
     """Patches that are more than this known may be made of others that are more known."""
     discriminator_sees_hole: bool = False
     """Whether the discriminators see the hole; else a channel of ones."""
-    holes: masks.SamplerName = "crfill"
-    """What is cut out of the training pictures: crfill is strokes with squares or objects
-    (--data.shapes)."""
+    holes: HolesName = "crfill"
+    """What is cut out of the training pictures (docs/masks.md shows them): crfill is strokes with
+    squares or objects (--data.shapes)."""
     hole_ratio: tuple[float, float] = (0.01, 0.6)
-    """Irregular and random-region: least and greatest share of the picture that is missing."""
+    """Irregular, mat and random-region: least and greatest share of the picture that is missing."""
     hole_border: bool = True
     """Irregular: whether holes may touch the picture's border."""
     one_hole: bool = False
@@ -129,15 +130,14 @@ class CRFillConfig:
             )
         if self.attention:
             refuse_unread(self, ("auxiliary_weight",), "--recipe.attention")
-        refuse_unread(self, UNREAD.get(self.holes, ()), f"--recipe.holes {self.holes}")
+        refuse_unread(self, _unread(self.holes), f"--recipe.holes {self.holes}")
 
 
-# What only other holes ask for.
-UNREAD: Mapping[masks.SamplerName, tuple[str, ...]] = {
-    "crfill": ("hole_ratio", "hole_border"),
-    "center": ("hole_ratio", "hole_border"),
-    "random-region": ("hole_border",),
-}
+def _unread(holes: HolesName) -> tuple[str, ...]:
+    """The options that only other holes ask for."""
+    if holes == "folder" or holes == "paired":
+        return ("hole_ratio", "hole_border", "one_hole")
+    return tuple(f"hole_{option}" for option in masks.unread(holes) if option != "shapes")
 
 
 def schedule(stages: Sequence[str]) -> list[tuple[str, int]]:
@@ -220,7 +220,7 @@ def crfill(
         ValueError: for a config that no network or sampler can be made from.
     """
     nets = _nets(config)
-    sample = masks.sampler(
+    sample = sampler_of(
         config.holes, ratio=config.hole_ratio, border=config.hole_border, shapes=shapes
     )
     task = tasks.anywhere(

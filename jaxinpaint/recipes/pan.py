@@ -2,9 +2,9 @@
 
 Wang et al., Perceptual Adversarial Networks for Image-to-Image Transformation, TIP 2018.
 
-    python train.py pan --data.path photos/                      the centre of pictures
-    python train.py pan-holes --data.path photos/                holes anywhere
-    python train.py pan-pairs --data.path photos/ --data.pairs labels/
+    python train.py pan --data.source photos/                      the centre of pictures
+    python train.py pan-holes --data.source photos/                holes anywhere
+    python train.py pan-pairs --data.source photos/ --data.pairs labels/
 
 There are no published weights, and no published scores that are reproduced here yet.
 """
@@ -16,7 +16,6 @@ from typing import Literal, NamedTuple
 import jax.numpy as jnp
 import optax
 
-from jaxinpaint import masks
 from jaxinpaint.array_typing import Hole, Image, Logits, PerImage, Variables
 from jaxinpaint.nets.context_encoder import context_encoder
 from jaxinpaint.nets.discriminators import PAN_TAPS, pan_discriminator
@@ -48,6 +47,7 @@ from jaxinpaint.recipes.base import (
     averaged_over,
     weighted_sum,
 )
+from jaxinpaint.recipes.holes import HolesName, sampler_of
 from jaxinpaint.recipes.options import check_size, refuse_unread
 from jaxinpaint.recipes.tasks import Painting, Posed, Task
 
@@ -71,12 +71,13 @@ class PANConfig:
     dropout: float = 0.0
     """Holes, pairs: the share that the three deepest layers of the decoder drop; 0.5 in one of the
     published variants."""
-    holes: masks.SamplerName = "irregular"
-    """Holes: what is cut out of the training pictures."""
+    holes: HolesName = "irregular"
+    """Holes: what is cut out of the training pictures (docs/masks.md shows them)."""
     hole_ratio: tuple[float, float] = (0.01, 0.6)
-    """Holes: least and greatest share of the picture that is missing."""
+    """Irregular, mat and random-region: least and greatest share of the picture that is missing;
+    the others draw as they do."""
     hole_border: bool = True
-    """Irregular holes: whether they may touch the picture's border."""
+    """Irregular: whether holes may touch the picture's border."""
     width: int = 64
     """Channels of the generator's first layer."""
     discriminator_width: int = 64
@@ -248,5 +249,5 @@ def _generator(config: PANConfig, axis_name: str | None) -> tuple[Network, Task]
         case "pairs":
             return network, tasks.pairs(fill, takes)
         case "holes":
-            sample = masks.sampler(config.holes, ratio=config.hole_ratio, border=config.hole_border)
+            sample = sampler_of(config.holes, ratio=config.hole_ratio, border=config.hole_border)
             return network, tasks.anywhere(fill, sample, takes)

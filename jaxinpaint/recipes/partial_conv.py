@@ -3,7 +3,7 @@
 Liu et al., Image Inpainting for Irregular Holes Using Partial Convolutions, ECCV 2018.
 
     python train.py                                     a small one, on the built-in photographs
-    python train.py partial-conv --data.path photos/    512², batch 6, Adam 2e-4
+    python train.py partial-conv --data.source photos/    512², batch 6, Adam 2e-4
 
 The perceptual and the style terms look through VGG-16, whose weights `jaxinpaint weights vgg16`
 fetches. The published scores are not yet reproduced.
@@ -18,7 +18,6 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxinpaint import masks
 from jaxinpaint.array_typing import Hole, Image, RandomKey, Scalar, Taps, Variables
 from jaxinpaint.nets.partial_conv_unet import LastLayer, partial_conv_unet
 from jaxinpaint.nets.vgg import random_variables, vgg_taps
@@ -37,6 +36,7 @@ from jaxinpaint.recipes.base import (
     stepped,
     weighted_sum,
 )
+from jaxinpaint.recipes.holes import HolesName, holes_of, sampler_of
 
 TAPS = ("pool1", "pool2", "pool3")
 
@@ -54,12 +54,13 @@ class PartialConvConfig:
     """Off reproduces tanimutomo/partialconv."""
     last_layer: LastLayer = "paper"
     """How the last layer adds its bias; rescaled-bias reproduces tanimutomo/partialconv."""
-    holes: masks.SamplerName = "irregular"
-    """What is cut out of the training pictures."""
+    holes: HolesName = "irregular"
+    """What is cut out of the training pictures (docs/masks.md shows them)."""
     hole_ratio: tuple[float, float] = (0.01, 0.6)
-    """Least and greatest share of the picture that is missing; of centre holes it is a quarter."""
+    """Irregular, mat and random-region: least and greatest share of the picture that is missing;
+    the others draw as they do."""
     hole_border: bool = True
-    """Irregular holes: whether they may touch the picture's border."""
+    """Irregular: whether holes may touch the picture's border."""
     valid_weight: float = 1.0
     """Weight of the mean absolute error over the known pixels."""
     hole_weight: float = 6.0
@@ -119,7 +120,7 @@ def partial_conv(
         last_layer=config.last_layer,
         axis_name=axis_name,
     )
-    sample_hole = masks.sampler(config.holes, ratio=config.hole_ratio, border=config.hole_border)
+    sample_hole = sampler_of(config.holes, ratio=config.hole_ratio, border=config.hole_border)
     optimiser = optax.adam(_learning_rate(config))
     weights = _weights(config)
 
@@ -131,9 +132,7 @@ def partial_conv(
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         truth = from_bytes(batch.image)
-        _, height, width, _ = truth.shape
-        key = jax.random.fold_in(state.key, state.step)
-        hole = masks.holes(sample_hole, key, batch.position, (height, width))
+        hole = holes_of(batch, sample_hole, jax.random.fold_in(state.key, state.step))
         terms = partial(
             partial_conv_terms,
             truth=truth,

@@ -12,6 +12,7 @@ from jaxinpaint import masks
 from jaxinpaint.array_typing import Hole, Image, RandomKey, Variables
 from jaxinpaint.ops.compositing import composite, from_bytes
 from jaxinpaint.recipes.base import Batch, Inpainted, Multiple, Window
+from jaxinpaint.recipes.holes import holes_of
 
 # What holes are covered with.
 Colour: TypeAlias = tuple[float, float, float]
@@ -94,7 +95,7 @@ def center(paint: Paint, size: int, overlap: int) -> Task:
 
 def anywhere(
     paint: Paint,
-    sample: masks.Sampler,
+    sample: masks.Sampler | None,
     takes: Multiple | Window,
     *,
     cover: Colour = COVER,
@@ -104,7 +105,7 @@ def anywhere(
 
     Args:
         paint: the generator.
-        sample: draws a hole.
+        sample: draws a hole; None: batches bring them.
         takes: what pictures the generator can be given.
         cover: what the generator sees in the hole.
         one_hole: whether all pictures of a batch have the same hole.
@@ -145,7 +146,7 @@ def pairs(paint: Callable[[Variables, Image], Image], takes: Multiple | Window) 
 def _holed(
     paint: Paint,
     *,
-    sample: masks.Sampler,
+    sample: masks.Sampler | None,
     show: Callable[[Image, Hole], Image],
     paints: Callable[[Array], Array],
     paste: Callable[[Image, Image], Image],
@@ -156,7 +157,7 @@ def _holed(
 
     Args:
         paint: the generator.
-        sample: draws a hole.
+        sample: draws a hole; None: batches bring them.
         show: the picture as the generator sees it, its missing pixels covered.
         paints: cuts out the part that the generator paints.
         paste: the picture with this part replaced.
@@ -166,10 +167,8 @@ def _holed(
 
     def pose(key: RandomKey, batch: Batch) -> Posed:
         truth = from_bytes(batch.image)
-        _, height, width, _ = truth.shape
         hole_key, others = jax.random.split(key)
-        positions = jnp.zeros_like(batch.position) if one_hole else batch.position
-        hole = masks.holes(sample, hole_key, positions, (height, width))
+        hole = holes_of(batch, sample, hole_key, one=one_hole)
         shown = to_signed(show(truth, hole))
         return Posed(shown, to_signed(paints(truth)), paints(hole), _keys(others, batch))
 

@@ -2,8 +2,8 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -37,7 +37,7 @@ class LoopConfig:
     log_every: int = 100
     """Steps between two lines of metrics."""
     sample_every: int = 2_500
-    """Steps between two sample grids."""
+    """Steps between two sample grids, and two scores of the held-out pictures."""
     checkpoint_every: int = 2_500
     """Steps between two checkpoints."""
     keep: int = 3
@@ -65,8 +65,9 @@ def train(
     folder: Path,
     size: tuple[int, int],
     seed: int,
-    crops_from: Callable[[int], Iterator[Crops]],
+    crops_from: Callable[[int], Generator[Crops]],
     sample: Callable[[TrainState], RGB] | None = None,
+    judge: Callable[[TrainState], Mapping[str, float]] | None = None,
     weights: Callable[[], Mapping[str, Variables]] | None = None,
 ) -> Trained:
     """Trains until the last step, from the newest checkpoint in the folder or from the start.
@@ -84,6 +85,7 @@ def train(
         crops_from: from the number of the first step, this process's part of that step's batch and
             of every later one.
         sample: draws a picture to look at.
+        judge: scores the state, as often as pictures are drawn.
         weights: reads the variables of players, by name, that the first step finds in place of
             random ones.
 
@@ -115,9 +117,14 @@ def train(
                 # From here on the run needs nothing of where they came from.
                 checkpoints.save(state, 0)
         first = int(state.step)
-        batches = ahead(to_devices(crops, placement) for crops in crops_from(first))
-        with open_reports(folder, first=first, last=config.steps) as reports:
-            return _run_steps(state, step_at, batches, config, stop, checkpoints, reports, sample)
+        with (
+            closing(crops_from(first)) as crops,
+            open_reports(folder, first=first, last=config.steps) as reports,
+        ):
+            batches = ahead(to_devices(part, placement) for part in crops)
+            return _run_steps(
+                state, step_at, batches, config, stop, checkpoints, reports, sample, judge
+            )
 
 
 def require_fitting(weights: Mapping[str, Variables], state: TrainState) -> None:
@@ -170,6 +177,7 @@ def _run_steps(
     checkpoints: Checkpoints,
     reports: Reports,
     sample: Callable[[TrainState], RGB] | None,
+    judge: Callable[[TrainState], Mapping[str, float]] | None,
 ) -> Trained:
     step = int(state.step)
     window = _Window(step)
@@ -190,8 +198,11 @@ def _run_steps(
             reports.scalars(step, window.close(config.steps - step))
         if saves:
             checkpoints.save(state, step)
-        if sample is not None and (last or step % config.sample_every == 0):
-            reports.picture(step, sample(state))
+        if last or step % config.sample_every == 0:
+            if judge is not None:
+                reports.scores(step, judge(state))
+            if sample is not None:
+                reports.picture(step, sample(state))
     return Trained(state, stopped=stopping and step < config.steps)
 
 
@@ -239,6 +250,7 @@ class _Window:
         values |= {
             "examples_per_second": self._examples / seconds,
             "waiting_for_data": self._waited / seconds,
+            "milliseconds_waited_a_step": 1000 * self._waited / len(steps),
             "seconds_left": steps_left * seconds / len(steps),
         }
         self._open()

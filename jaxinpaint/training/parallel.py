@@ -6,8 +6,10 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Bool, Shaped
 
 from jaxinpaint.array_typing import RandomKey
 from jaxinpaint.recipes.base import Batch, Crops, Step, TrainState
@@ -45,7 +47,7 @@ def compile_init(
     )
 
 
-def compile_step(step: Step, placement: Placement) -> Step:
+def compile_step(step: Step, placement: Placement) -> jax.stages.Wrapped:
     """The step on all devices of the placement. It donates its state: the old one is gone after."""
     return jax.jit(
         step,
@@ -57,6 +59,8 @@ def compile_step(step: Step, placement: Placement) -> Step:
 
 def to_devices(crops: Crops, placement: Placement) -> Batch:
     """This process's part of a batch, on its devices, as a part of the global one.
+
+    Bytes travel; what can be done there, is: mirroring, and the conversion of holes.
 
     Args:
         crops: every P-th example of the whole batch from the p-th on, for process p of P.
@@ -73,7 +77,23 @@ def to_devices(crops: Crops, placement: Placement) -> Batch:
         )
     position = np.arange(jax.process_index(), whole, processes, dtype=np.int32)
     place = partial(jax.make_array_from_process_local_data, placement.split)
-    return Batch(*jax.tree.map(place, (crops.image, position, crops.source)))
+    image, source, hole, mirrored, position = jax.tree.map(place, (*crops, position))
+    return Batch(
+        _mirrored(image, mirrored),
+        position,
+        None if source is None else _mirrored(source, mirrored),
+        None if hole is None else _mirrored(hole, mirrored)[..., None].astype(jnp.float32),
+    )
+
+
+@jax.jit
+def _mirrored(
+    pictures: Shaped[Array, "N H W *C"], which: Bool[Array, " N"] | None
+) -> Shaped[Array, "N H W *C"]:
+    if which is None:
+        return pictures
+    along = which.reshape(-1, *(1,) * (pictures.ndim - 1))
+    return jnp.where(along, pictures[:, :, ::-1], pictures)
 
 
 def ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:

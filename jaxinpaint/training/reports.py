@@ -27,10 +27,7 @@ class Reports:
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Numbers of a step: a line of metrics.jsonl, TensorBoard scalars, the bar's tail."""
-        with (self._folder / "metrics.jsonl").open("a") as lines:
-            lines.write(json.dumps({"step": step, **values}) + "\n")
-        for name, value in values.items():
-            self._events.add_scalar(name, value, step)
+        self.scores(step, values)
         # Without a step of the generator since the last report there is no loss of it.
         loss = f"loss {values['loss']:.4f}, " if "loss" in values else ""
         told = (
@@ -41,6 +38,13 @@ class Reports:
         if self._bar.disable:
             left = values["seconds_left"]
             print(f"step {step}: {told}, {left / 60:.1f} minutes left", flush=True)
+
+    def scores(self, step: int, values: Mapping[str, float]) -> None:
+        """Other numbers of a step: a line of metrics.jsonl, and TensorBoard scalars."""
+        with (self._folder / "metrics.jsonl").open("a") as lines:
+            lines.write(json.dumps({"step": step, **values}) + "\n")
+        for name, value in values.items():
+            self._events.add_scalar(name, value, step)
 
     def picture(self, step: int, picture: RGB) -> Path:
         """A sample grid of a step, as a PNG and for TensorBoard; returns the PNG's path."""

@@ -5,8 +5,10 @@ import pytest
 from cli.commands import ROOT
 
 HELP = {
-    "": ("inpaint", "translate", "weights", "train.py"),
+    "": ("inpaint", "masks", "prepare", "translate", "weights", "train.py"),
     "inpaint": ("RUN", "IMAGE", "--hole", "MASK", "--output", "-o", "white is missing"),
+    "masks": ("--sampler", "lama-thick", "--output", "-o", "--no-border", "white where"),
+    "prepare": ("SOURCE", "--output", "-o", "--short-side", "--pairs", "--holes", "tfds:NAME"),
     "translate": ("RUN", "IMAGE", "--output", "-o", "new picture"),
 }
 

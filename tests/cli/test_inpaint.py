@@ -164,8 +164,8 @@ MISTAKES = {
     "file and folder": ("RUN photo.png masks out", nothing, ["photo.png and masks", "two files"]),
     "folder and file": ("RUN in mask.png out", nothing, ["in and mask.png must be", "two folders"]),
     "folder to file": ("RUN in masks mask.png", nothing, ["mask.png is a file"]),
-    "unmatched": ("RUN in masks out", more_pictures, ["no mask for 1 pictures: in/photo2.jpg"]),
-    "two masks": ("RUN in masks out", two_masks, ["masks/photo.png and masks/photo.tif"]),
+    "unmatched": ("RUN in masks out", more_pictures, ["no mask for 1 pictures: photo2.jpg"]),
+    "two masks": ("RUN in masks out", two_masks, ["in masks: photo.png and photo.tif"]),
     "no pictures": ("RUN empty masks out", nothing, ["no pictures in empty"]),
     "below a file": ("RUN photo.png mask.png mask.png/out.png", nothing, ["mask.png"]),
 }

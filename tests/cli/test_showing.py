@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxinpaint.cli.showing import show_held_out
-from jaxinpaint.data.sources import DataConfig
+from jaxinpaint.cli.showing import Show, show_held_out
+from jaxinpaint.data.config import DataConfig
 from jaxinpaint.evaluation.held_out import BUCKETS
 from jaxinpaint.recipes.base import Inpainted, Multiple, Player, Recipe, TrainState, Window
 
@@ -51,13 +51,23 @@ def folders(tmp_path: Path) -> Path:
 
 
 def data(folder: Path, pairs: Path | None = None) -> DataConfig:
-    held_out = folder / "held_out"
-    return DataConfig(folder, held_out, pairs=pairs, held_out_pairs=pairs, size=16)
+    inputs = pairs and str(pairs)
+    return DataConfig(
+        str(folder), str(folder / "held_out"), pairs=inputs, held_out_pairs=inputs, size=16
+    )
+
+
+def shown(recipe: Recipe, config: DataConfig) -> Show | None:
+    """What there is to show of pictures that can all be read."""
+    told: list[str] = []
+    show = show_held_out(recipe, config, told.append)
+    assert not told
+    return show
 
 
 @pytest.mark.parametrize("takes", [Multiple(8), Window(16, 4)])
 def test_holes_are_those_that_the_network_is_for(folders: Path, takes, capsys) -> None:
-    show = show_held_out(painting(takes), data(folders))
+    show = shown(painting(takes), data(folders))
     assert show is not None
     assert show.pictures == 2
     show.compare(state(100 / 255), folders)
@@ -70,7 +80,7 @@ def test_holes_are_those_that_the_network_is_for(folders: Path, takes, capsys) -
 
 
 def test_samples_are_of_the_state_that_is_shown(folders: Path) -> None:
-    show = show_held_out(painting(Window(16, 4)), data(folders))
+    show = shown(painting(Window(16, 4)), data(folders))
     assert show is not None
     dark, bright = (show.sample(state(brightness)) for brightness in (0.0, 1.0))
     assert dark.shape == bright.shape
@@ -89,7 +99,7 @@ def test_pictures_are_shown_at_the_scale_of_training(folders: Path) -> None:
         Image.fromarray(np.ascontiguousarray(ramp)).save(folders / "held_out" / f"{i}.png")
     recipe = painting(Window(16, 4))._replace(inpaint=inpaint)
     config = dataclasses.replace(data(folders), short_side=24)
-    show = show_held_out(recipe, config)
+    show = shown(recipe, config)
     assert show is not None
     show.sample(state(0))
     jax.effects_barrier()
@@ -98,7 +108,7 @@ def test_pictures_are_shown_at_the_scale_of_training(folders: Path) -> None:
 
 
 def test_averages_are_shown_where_they_are_kept(folders: Path) -> None:
-    show = show_held_out(painting(Window(16, 4)), data(folders))
+    show = shown(painting(Window(16, 4)), data(folders))
     assert show is not None
     averaged = state(0.0)
     averaged.averages["generator"] = state(1.0).players["generator"].variables
@@ -106,7 +116,7 @@ def test_averages_are_shown_where_they_are_kept(folders: Path) -> None:
 
 
 def test_pairs_show_what_is_made_of_their_sources(folders: Path, capsys) -> None:
-    show = show_held_out(translating(), data(folders, pairs=folders / "inputs"))
+    show = shown(translating(), data(folders, pairs=folders / "inputs"))
     assert show is not None
     assert show.pictures == 2
     show.compare(state(0), folders)
@@ -115,9 +125,22 @@ def test_pairs_show_what_is_made_of_their_sources(folders: Path, capsys) -> None
 
 
 def test_without_held_out_pictures_there_is_nothing_to_show(folders: Path) -> None:
-    assert show_held_out(painting(Multiple(8)), DataConfig(path=folders, size=16)) is None
-    pairs = DataConfig(path=folders, pairs=folders, size=16)
-    assert show_held_out(translating(), pairs) is None
+    assert shown(painting(Multiple(8)), DataConfig(str(folders), size=16)) is None
+    pairs = DataConfig(str(folders), pairs=str(folders), size=16)
+    assert shown(translating(), pairs) is None
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_held_out_pictures_that_can_not_be_read_are_left_out_and_told(
+    folders: Path, pairs: bool
+) -> None:
+    (folders / "held_out" / "0.png").write_text("no picture")
+    told: list[str] = []
+    recipe, inputs = (translating(), folders / "inputs") if pairs else (painting(Multiple(8)), None)
+    show = show_held_out(recipe, data(folders, inputs), told.append)
+    assert show is not None
+    assert show.pictures == 1
+    assert told == [f"{folders / 'held_out' / '0.png'}: not a picture that Pillow can read"]
 
 
 def test_what_else_a_recipe_shows_is_shown_in_the_pictures_size(folders: Path) -> None:
@@ -127,8 +150,8 @@ def test_what_else_a_recipe_shows_is_shown_in_the_pictures_size(folders: Path) -
         sizes.append(image.shape)
         return {"light": jnp.ones_like(image)}
 
-    plain = show_held_out(painting(Multiple(32)), data(folders))
-    more = show_held_out(painting(Multiple(32))._replace(show=show_also), data(folders))
+    plain = shown(painting(Multiple(32)), data(folders))
+    more = shown(painting(Multiple(32))._replace(show=show_also), data(folders))
     assert plain is not None
     assert more is not None
     without, wider = (show.sample(state(0.0)) for show in (plain, more))

@@ -1,290 +1,202 @@
-import dataclasses
-import logging
-import re
-import threading
-from collections.abc import Callable, Iterable, Sequence
+import os
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
+from data.picture_files import NOT_TEXT, folder_of, level
 
-from jaxinpaint.array_typing import RGB
-from jaxinpaint.data import sources
-from jaxinpaint.data.pictures import UnreadablePicture, read_rgb
+from jaxinpaint.data.pictures import Encoded, open_upright
 from jaxinpaint.data.sources import (
-    DataConfig,
-    Pair,
-    Pictures,
-    held_out_pairs,
-    held_out_pictures,
-    training_pictures,
+    BUILT_IN,
+    Source,
+    absolute,
+    built_in,
+    dataset_parts,
+    open_source,
+    partner_files,
+    picture_field,
 )
 
 
-def folder_of(path: Path, contents: Sequence[int | None]) -> list[Path]:
-    """One file each: a picture of one grey level, or a broken file for None."""
-    path.mkdir(exist_ok=True)
-    files = [path / f"{i}.png" for i in range(len(contents))]
-    for file, level in zip(files, contents, strict=True):
-        if level is None:
-            file.write_text("no picture")
-        else:
-            Image.new("RGB", (5, 4), (level, level, level)).save(file)
-    return files
+def levels_of(source: Source) -> list[int]:
+    return [level(open_upright(source.files[i])) for i in range(len(source.files))]
 
 
-def level(picture: RGB | Pair) -> int:
-    return int((picture.image if isinstance(picture, Pair) else picture)[0, 0, 0])
+def test_photographs_come_along() -> None:
+    source = open_source(BUILT_IN)
+    assert source.name == BUILT_IN
+    names = {"astronaut.png", "grace_hopper.jpg", "raccoon.jpg", "rocket.jpg"}
+    assert source.places is not None
+    assert {str(place) for place in source.places} == names
+    assert {path.name for path in built_in("held_out").glob("*.*")} == {"chelsea.png", "coffee.png"}
 
 
-def levels(pictures: Pictures[RGB | Pair]) -> list[int]:
-    return [level(pictures[i]) for i in range(len(pictures))]
+def test_a_folder_is_taken_with_the_folders_in_it(tmp_path: Path) -> None:
+    folder_of(tmp_path, [1, 2])
+    folder_of(tmp_path / "within", [3])
+    source = open_source(str(tmp_path))
+    assert source.places is not None
+    assert source.places == [Path("0.png"), Path("1.png"), Path("within/0.png")]
+    assert source.files == [tmp_path / place for place in source.places]
+    assert levels_of(source) == [1, 2, 3]
 
 
-def test_pictures_come_in_the_order_of_their_files(tmp_path: Path) -> None:
-    pictures = Pictures(folder_of(tmp_path, [30, 10, 20]), read_rgb)
-    assert levels(pictures) == [30, 10, 20]
-    assert pictures[0].shape == (4, 5, 3)
-
-
-def test_an_unreadable_file_is_replaced_by_the_next_readable_one(tmp_path: Path) -> None:
-    files = folder_of(tmp_path, [None, 10, None, None])
-    assert levels(Pictures(files, read_rgb)) == [10, 10, 10, 10]
-    backwards = Pictures(files, read_rgb)
-    assert [int(backwards[i][0, 0, 0]) for i in (3, 2, 1, 0)] == [10, 10, 10, 10]
-
-
-def test_an_unreadable_file_is_named_once_and_counted(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_a_list_names_files_from_its_own_folder_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files = folder_of(tmp_path, [None, 10, None])
-    pictures = Pictures(files, read_rgb)
-    with caplog.at_level(logging.WARNING, sources.__name__):
-        for _ in range(3):
-            levels(pictures)
-    assert len(caplog.messages) == 2
-    assert all(caplog.text.count(str(file)) == 1 for file in (files[0], files[2]))
-    assert "2 so far" in caplog.messages[1]
-    assert set(pictures.unreadable) == {files[0], files[2]}
+    folder_of(tmp_path / "pictures", [1, 2, 3])
+    elsewhere = folder_of(tmp_path / "elsewhere", [9])[0]
+    listed = tmp_path / "lists" / "two.txt"
+    listed.parent.mkdir()
+    listed.write_text(f"../pictures/2.png\n\n   \n  ../pictures/0.png \r\n{elsewhere}\n")
+    monkeypatch.chdir(tmp_path / "pictures")
+    source = open_source("../lists/two.txt")
+    # In the order of the list, which is not that of the folder.
+    assert levels_of(source) == [3, 1, 9]
+    assert source.places == [Path("../pictures/2.png"), Path("../pictures/0.png"), elsewhere]
 
 
-def test_two_threads_name_an_unreadable_file_once_too(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    both = threading.Barrier(2, timeout=10)
-
-    def together(path: Path) -> np.ndarray:
-        if path.name == "0.png":
-            both.wait()
-        return read_rgb(path)
-
-    pictures = Pictures(folder_of(tmp_path, [None, 10]), together)
-    threads = [threading.Thread(target=pictures.__getitem__, args=[0]) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(caplog.messages) == 1
+def test_what_a_list_names_need_not_be_there(tmp_path: Path) -> None:
+    # Which of them can be read comes to light when they are: see test_batches.
+    (tmp_path / "list.txt").write_text("gone.png\n")
+    assert open_source(str(tmp_path / "list.txt")).files == [tmp_path / "gone.png"]
 
 
-def test_without_any_readable_file_the_first_problem_is_told(tmp_path: Path) -> None:
-    files = folder_of(tmp_path, [None, None])
-    with pytest.raises(UnreadablePicture, match=rf"none of the 2 .*{files[0]}: not a picture"):
-        Pictures(files, read_rgb)[1]
-
-
-@pytest.mark.parametrize("room", [0, 100, 2**20])
-def test_how_much_is_kept_in_memory_changes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
-) -> None:
-    monkeypatch.setattr(sources, "CACHE_BYTES", room)  # of 60 bytes a picture
-    pictures = Pictures(folder_of(tmp_path, [1, None, 2, 3]), read_rgb)
-    assert [levels(pictures) for _ in range(2)] == [[1, 2, 2, 3]] * 2
-
-
-def test_what_is_kept_in_memory_is_not_read_again(tmp_path: Path) -> None:
-    files = folder_of(tmp_path, [1, 2])
-    pictures = Pictures(files, read_rgb)
-    before = levels(pictures)
-    for file in files:
-        file.unlink()
-    assert levels(pictures) == before
-
-
-def test_four_photographs_come_along_for_training_and_two_to_judge() -> None:
-    training, held_out = training_pictures(DataConfig()), held_out_pictures(DataConfig())
-    assert (len(training), len(held_out)) == (4, 2)
-    photographs = [np.asarray(photo) for photo in [*(training[i] for i in range(4)), *held_out]]
-    for photo in photographs:
-        assert min(photo.shape[:2]) >= 256
-        assert photo.std() > 20, "a photograph is not flat"
-    assert not training.unreadable
-    assert len({photo.tobytes() for photo in photographs}) == 6
-
-
-def test_own_folders_take_the_place_of_the_photographs(tmp_path: Path) -> None:
-    folder_of(tmp_path / "mine", [1, 2, 3])
-    folder_of(tmp_path / "judged", [4, 5])
-    (tmp_path / "judged" / "broken.png").write_text("no picture")
-    config = DataConfig(path=tmp_path / "mine", held_out=tmp_path / "judged")
-    assert levels(training_pictures(config)) == [1, 2, 3]
-    # One that can't be read is left out, not judged twice in the place of another.
-    assert [int(picture[0, 0, 0]) for picture in held_out_pictures(config)] == [4, 5]
-
-
-def test_own_pictures_are_not_judged_on_the_photographs(tmp_path: Path) -> None:
-    assert held_out_pictures(DataConfig(path=tmp_path)) == []
-
-
-@pytest.mark.parametrize("make", [training_pictures, held_out_pictures])
-def test_a_missing_folder_is_an_error(tmp_path: Path, make) -> None:
-    gone = tmp_path / "gone"
-    with pytest.raises(ValueError, match=f"{gone} is not a folder"):
-        make(DataConfig(path=gone, held_out=gone))
-
-
-@pytest.fixture
-def folders(tmp_path: Path) -> DataConfig:
-    """Of pairs: three to train on, two held out; an input is darker than its picture by one."""
-    for name, contents in {
-        "images": [11, 21, 31],
-        "inputs": [10, 20, 30],
-        "judged": [41, 51],
-        "judged_inputs": [40, 50],
-    }.items():
-        folder_of(tmp_path / name, contents)
-    return DataConfig(
-        path=tmp_path / "images",
-        pairs=tmp_path / "inputs",
-        held_out=tmp_path / "judged",
-        held_out_pairs=tmp_path / "judged_inputs",
-        size=4,
-    )
-
-
-def both_levels(pairs: Iterable[RGB | Pair]) -> list[tuple[int, ...]]:
-    return [tuple(int(picture[0, 0, 0]) for picture in pair) for pair in pairs]
-
-
-def test_pictures_come_with_their_inputs(folders: DataConfig) -> None:
-    assert folders.pairs is not None
-    (folders.pairs / "1.png").rename(folders.pairs / "1.bmp")
-    (folders.pairs / "of no picture.png").touch()
-    pairs = training_pictures(folders)
-    assert both_levels(pairs[i] for i in range(3)) == [(11, 10), (21, 20), (31, 30)]
-    assert both_levels(held_out_pairs(folders)) == [(41, 40), (51, 50)]
-    assert not pairs.unreadable
-
-
-def broken(path: Path) -> None:
-    path.write_text("no picture")
-
-
-def larger(path: Path) -> None:
-    Image.new("RGB", (5, 5)).save(path)
-
-
-def turned(path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.new("RGB", (5, 4)).save(path, exif=exif)
+def test_names_need_not_be_text(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"\xff\xfe")
+    folder_of(folder, [7])
+    (folder / "0.png").rename(folder / NOT_TEXT)
+    (tmp_path / "list").write_bytes(os.fsencode(folder / NOT_TEXT) + b"\n")
+    for name in (folder, tmp_path / "list"):
+        source = open_source(str(name))
+        assert levels_of(source) == [7]
+        assert source.files[0] == folder / NOT_TEXT
 
 
 @pytest.mark.parametrize(
-    ("place", "damage", "problem"),
+    ("name", "content", "problem"),
     [
-        ("images", broken, "images/1.png: not a picture"),
-        ("inputs", broken, "inputs/1.png: not a picture"),
-        ("inputs", larger, "inputs/1.png is 5x5, but .*images/1.png is 5x4"),
-        ("inputs", turned, "inputs/1.png is 4x5, but .*images/1.png is 5x4"),
+        ("gone", None, "gone is not a folder of pictures"),
+        ("gone.txt", None, "gone.txt is not a folder of pictures"),
+        ("empty.txt", b"", "empty.txt names no pictures: it should have one a line"),
+        ("blank.txt", b"\n  \n\t\n", "blank.txt names no pictures"),
+        ("picture.PNG", b"", "picture.PNG is one picture; a source is a folder of them"),
+        ("other:dataset", None, "other:dataset is not a folder of pictures"),
     ],
 )
-def test_a_pair_that_can_not_be_used_is_told_once_and_replaced_by_the_next(
-    tmp_path: Path,
-    folders: DataConfig,
-    caplog: pytest.LogCaptureFixture,
-    place: str,
-    damage: Callable[[Path], None],
-    problem: str,
+def test_what_is_no_source_is_refused(
+    tmp_path: Path, name: str, content: bytes | None, problem: str
 ) -> None:
-    damage(tmp_path / place / "1.png")
-    pairs = training_pictures(folders)
-    for _ in range(2):
-        assert both_levels(pairs[i] for i in range(3)) == [(11, 10), (31, 30), (31, 30)]
-    assert len(caplog.messages) == 1
-    assert len(pairs.unreadable) == 1
-    assert re.search(problem, caplog.text)
-
-
-def test_a_held_out_pair_that_can_not_be_used_is_left_out(
-    tmp_path: Path, folders: DataConfig
-) -> None:
-    larger(tmp_path / "judged_inputs" / "0.png")
-    assert both_levels(held_out_pairs(folders)) == [(51, 50)]
-
-
-@pytest.mark.parametrize(
-    ("make", "place"), [(training_pictures, "inputs"), (held_out_pairs, "judged_inputs")]
-)
-def test_a_picture_without_input_is_an_error(
-    tmp_path: Path, folders: DataConfig, make: Callable[[DataConfig], object], place: str
-) -> None:
-    (tmp_path / place / "1.png").unlink()
-    with pytest.raises(ValueError, match=f"{place} has no input for 1 pictures: .*/1.png"):
-        make(folders)
-
-
-def test_without_held_out_pictures_no_pairs_are_held_out(folders: DataConfig) -> None:
-    config = dataclasses.replace(folders, held_out=None, held_out_pairs=None)
-    assert held_out_pairs(config) == []
-    assert held_out_pictures(config) == []
-    assert held_out_pairs(DataConfig()) == []
-
-
-HERE = Path("here")
-
-
-@pytest.mark.parametrize(
-    ("options", "problem"),
-    [
-        ({"size": 0}, "size is 0"),
-        ({"batch_size": 0}, "batch-size is 0"),
-        ({"short_side": 255, "size": 256}, "short-side is 255; crops of --data.size 256"),
-        ({"pairs": HERE}, "data.path: give both"),
-        ({"held_out_pairs": HERE}, "data.held-out: give both"),
-        ({"path": HERE, "pairs": HERE, "held_out_pairs": HERE}, "data.held-out: give both"),
-        ({"path": HERE, "pairs": HERE, "held_out": HERE}, "go together"),
-        ({"path": HERE, "held_out": HERE, "held_out_pairs": HERE}, "go together"),
-        ({"path": HERE, "pairs": HERE, "random_colours": True}, "random-colours does not go"),
-    ],
-    ids=str,
-)
-def test_options_that_do_not_go_together_are_refused(options, problem: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=problem):
-        DataConfig(**options)
+        open_source(str(tmp_path / name))
 
 
-@pytest.mark.parametrize("short_side", [4, 8])
-def test_training_pictures_are_scaled_to_their_short_side_and_held_out_ones_are_not(
-    folders: DataConfig, short_side: int
+def test_a_list_that_can_not_be_opened_is_refused_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = dataclasses.replace(folders, short_side=short_side)
-    scaled = [(short_side, short_side // 4 * 5, 3)] * 2
-    assert [picture.shape for picture in training_pictures(config)[0]] == scaled
-    alone = dataclasses.replace(config, pairs=None, held_out=None, held_out_pairs=None)
-    assert np.shape(training_pictures(alone)[0]) == scaled[0]
-    assert held_out_pairs(config)[0].image.shape == (4, 5, 3)
-    assert held_out_pictures(config)[0].shape == (4, 5, 3)
+    (tmp_path / "list").write_text("0.png")
+
+    def refuse(*args: object, **kwargs: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(ValueError, match=r"list: Permission denied$"):
+        open_source(str(tmp_path / "list"))
 
 
-def test_pictures_are_kept_in_memory_as_they_are_scaled(
-    folders: DataConfig, monkeypatch: pytest.MonkeyPatch
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(ValueError, match=f"no pictures in {tmp_path}"):
+        open_source(str(tmp_path))
+
+
+def test_names_are_made_to_hold_in_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "CACHE_BYTES", 3 * 2 * 12)  # bytes of three pairs of 2x2
-    config = dataclasses.replace(folders, size=2, short_side=2)
-    pairs = training_pictures(config)
-    before = both_levels(pairs[i] for i in range(3))
-    for path in pairs.paths:
-        path.unlink()
-    assert both_levels(pairs[i] for i in range(3)) == before
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sets" / "1.0.0").mkdir(parents=True)
+    whole = str(tmp_path)
+    for name, absolute_name in {
+        BUILT_IN: BUILT_IN,
+        "photos": f"{whole}/photos",
+        "a/list.txt": f"{whole}/a/list.txt",
+        "/elsewhere": "/elsewhere",
+        "tfds": f"{whole}/tfds",  # a folder of this name
+        "c:photos": f"{whole}/c:photos",
+        "tfds:mnist@test": "tfds:mnist@test",
+        "hf:user/name#picture": "hf:user/name#picture",
+        "tfds:sets/1.0.0": f"tfds:{whole}/sets/1.0.0",
+        "tfds:sets/1.0.0@train[:9]#input": f"tfds:{whole}/sets/1.0.0@train[:9]#input",
+        "hf:sets@test": f"hf:{whole}/sets@test",
+    }.items():
+        assert absolute(name) == absolute_name
+        assert absolute(absolute_name) == absolute_name
+
+
+@pytest.mark.parametrize(
+    ("rest", "parts"),
+    [
+        ("mnist", ("mnist", "train", None)),
+        ("a/b:1.0.0@test#image", ("a/b:1.0.0", "test", "image")),
+        ("a@train[:50%]", ("a", "train[:50%]", None)),
+        ("a#left", ("a", "train", "left")),
+        ("a@#", ("a", "train", None)),
+    ],
+)
+def test_the_name_of_a_dataset_has_three_parts(rest: str, parts: tuple) -> None:
+    assert dataset_parts(rest) == parts
+
+
+def test_the_only_field_of_pictures_need_not_be_named() -> None:
+    assert picture_field("tfds:a", None, ["image"]) == "image"
+    assert picture_field("tfds:a", "mask", ["image", "mask"]) == "mask"
+
+
+@pytest.mark.parametrize(
+    ("named", "fields", "there"),
+    [
+        (None, ["image", "mask"], "image, mask"),
+        (None, [], "none"),
+        ("label", ["image"], "image"),
+    ],
+)
+def test_a_field_that_is_not_clear_is_asked_for(
+    named: str | None, fields: list[str], there: str
+) -> None:
+    with pytest.raises(ValueError, match=rf"^tfds:a: say .* #FIELD; there is {there}$"):
+        picture_field("tfds:a", named, fields)
+
+
+def test_partners_of_files_have_their_place(tmp_path: Path) -> None:
+    for part, contents in (("images", [1, 2]), ("inputs", [11, 12, 13])):
+        folder_of(tmp_path / part, contents)
+        folder_of(tmp_path / part / "within", [contents[0] + 5])
+    (tmp_path / "images" / "0.png").rename(tmp_path / "images" / "0.bmp")
+    images, inputs = (open_source(str(tmp_path / part)) for part in ("images", "inputs"))
+    partners = partner_files(images, inputs, noun="input")
+    assert [level(open_upright(file)) for file in partners] == [11, 12, 16]
+    with pytest.raises(ValueError, match=r"inputs has no image for 1 pictures: 2\.png$"):
+        partner_files(inputs, Source(str(tmp_path / "inputs"), *images[1:]), noun="image")
+
+
+def test_a_list_and_a_folder_are_partners_by_place_too(tmp_path: Path) -> None:
+    folder_of(tmp_path / "images", [1, 2, 3])
+    folder_of(tmp_path / "masks", [11, 12, 13])
+    (tmp_path / "images" / "some.txt").write_text("2.png\n0.png\n")
+    images = open_source(str(tmp_path / "images" / "some.txt"))
+    partners = partner_files(images, open_source(str(tmp_path / "masks")), noun="mask")
+    assert [level(open_upright(file)) for file in partners] == [13, 11]
+
+
+def dataset_of(name: str, count: int) -> Source:
+    return Source(name, [Encoded(f"{name}[{i}]", b"") for i in range(count)], None)
+
+
+def test_partners_in_datasets_have_the_same_number(tmp_path: Path) -> None:
+    folder_of(tmp_path, [1, 2])
+    images, inputs = open_source(str(tmp_path)), dataset_of("tfds:inputs", 2)
+    for one, other in ((images, inputs), (inputs, images), (inputs, dataset_of("hf:x", 2))):
+        assert partner_files(one, other, noun="input") == other.files
+    with pytest.raises(ValueError, match=r"hf:x has 3 inputs, but tfds:inputs has 2 pictures: .*"):
+        partner_files(inputs, dataset_of("hf:x", 3), noun="input")

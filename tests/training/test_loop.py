@@ -3,7 +3,7 @@
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +27,6 @@ from jaxinpaint.recipes.base import (
 )
 from jaxinpaint.training.checkpoints import open_checkpoints
 from jaxinpaint.training.loop import LoopConfig, Trained, train
-from jaxinpaint.training.parallel import place_on_all_devices, to_devices
 from jaxinpaint.training.stopping import NotFinite
 
 EVERY = {"log_every": 2, "sample_every": 4, "checkpoint_every": 3}
@@ -55,7 +54,7 @@ def adding_recipe(*, breaks_at: int = -1) -> Recipe:
     return Recipe(init, lambda number: step, Multiple(1), inpaint)
 
 
-def crops_from(first: int) -> Iterator[Crops]:
+def crops_from(first: int) -> Generator[Crops]:
     while True:
         yield Crops(np.full((8, 4, 4, 3), first % 251, np.uint8))
         first += 1
@@ -173,7 +172,7 @@ def test_steps_of_several_kinds_are_compiled_once_each_and_told_of_apart(tmp_pat
 
 
 def test_a_signal_stops_after_the_step_and_saves(tmp_path: Path) -> None:
-    def interrupted(first: int) -> Iterator[Crops]:
+    def interrupted(first: int) -> Generator[Crops]:
         for number, crops in enumerate(crops_from(first), first):
             if number == 6:  # drawn two ahead: step 5 comes next
                 os.kill(os.getpid(), signal.SIGTERM)
@@ -220,23 +219,11 @@ def test_a_loss_that_is_no_number_stops_the_run_names_it_and_is_never_saved(tmp_
 
 
 def test_a_batch_that_does_not_divide_among_the_devices_is_refused(tmp_path: Path) -> None:
-    def odd(first: int) -> Iterator[Crops]:
+    def odd(first: int) -> Generator[Crops]:
         yield Crops(np.zeros((9, 4, 4, 3), np.uint8))
 
     with pytest.raises(ValueError, match="batch of 9 does not divide among 8 devices"):
         run(tmp_path, 2, crops=odd)
-
-
-def test_the_source_of_a_picture_lies_on_the_same_device() -> None:
-    image = np.random.default_rng(0).integers(0, 256, (16, 4, 4, 3), dtype=np.uint8)
-    placement = place_on_all_devices()
-    batch = to_devices(Crops(image, 255 - image), placement)
-    assert batch.source is not None
-    assert batch.source.sharding == batch.image.sharding == placement.split
-    np.testing.assert_array_equal(batch.image, image)
-    np.testing.assert_array_equal(batch.source, 255 - image)
-    np.testing.assert_array_equal(batch.position, np.arange(16))
-    assert to_devices(Crops(image), placement).source is None
 
 
 def test_sources_reach_the_step(tmp_path: Path) -> None:
@@ -244,9 +231,43 @@ def test_sources_reach_the_step(tmp_path: Path) -> None:
         assert batch.source is not None
         return adding_recipe().step_at(0)(state, batch._replace(image=batch.source))
 
-    def paired(first: int) -> Iterator[Crops]:
-        for image, _ in crops_from(first):
-            yield Crops(np.zeros_like(image), image)
+    def paired(first: int) -> Generator[Crops]:
+        for crops in crops_from(first):
+            yield Crops(np.zeros_like(crops.image), crops.image)
 
     recipe = adding_recipe()._replace(step_at=lambda number: inpainted_from_sources)
     assert weight(run(tmp_path / "pairs", 4, recipe, paired)) == weight(run(tmp_path / "plain", 4))
+
+
+def test_holes_reach_the_step(tmp_path: Path) -> None:
+    def adding_holes(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        assert batch.hole is not None
+        assert batch.hole.shape == (8, 4, 4, 1)
+        return adding_recipe().step_at(0)(state, batch._replace(image=batch.image * batch.hole))
+
+    def holed(first: int) -> Generator[Crops]:
+        for crops in crops_from(first):
+            missing = np.zeros((8, 4, 4), bool)
+            missing[:4] = True
+            yield Crops(2 * crops.image, hole=missing)
+
+    recipe = adding_recipe()._replace(step_at=lambda number: adding_holes)
+    # Half is missing, of pictures twice as bright.
+    assert weight(run(tmp_path / "holes", 4, recipe, holed)) == weight(run(tmp_path / "plain", 4))
+
+
+@pytest.mark.parametrize("breaks_at", [-1, 1])
+def test_the_crops_are_closed_when_training_ends(tmp_path: Path, breaks_at: int) -> None:
+    closed = []
+
+    def closing(first: int) -> Generator[Crops]:
+        try:
+            yield from crops_from(first)
+        finally:
+            closed.append(first)
+
+    try:
+        run(tmp_path, 2, adding_recipe(breaks_at=breaks_at), closing)
+    except NotFinite:
+        assert breaks_at == 1
+    assert closed == [0]

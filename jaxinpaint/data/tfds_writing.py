@@ -1,0 +1,295 @@
+"""Pictures put into a dataset of tensorflow-datasets, without TensorFlow."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow_datasets as tfds
+from PIL import ExifTags, Image
+
+from jaxinpaint.data.pictures import (
+    File,
+    UnreadablePicture,
+    content_of,
+    in_colours,
+    open_upright,
+    read_hole,
+    scaled,
+    scaled_hole,
+)
+from jaxinpaint.data.sources import Files, Source
+from jaxinpaint.data.tfds_source import INFO, PROGRESS
+
+PICTURES_A_SHARD = 1000
+SKIPPED = "skipped.jsonl"
+AHEAD = 64  # pictures that are read while others are written
+
+
+class Parts(NamedTuple):
+    """The files that records are made of.
+
+    Attributes:
+        images: the pictures, of a folder or a list.
+        inputs: what each is to be made from.
+        holes: the mask of each.
+    """
+
+    images: Source
+    inputs: Files | None = None
+    holes: Files | None = None
+
+
+class Skip(NamedTuple):
+    """A picture that was not taken, and why."""
+
+    name: str
+    problem: str
+
+
+class Prepared(NamedTuple):
+    """What a split holds, how much of it was there already, and what was not taken."""
+
+    written: int
+    earlier: int
+    skipped: list[Skip]
+
+
+Record = dict[str, Any]
+
+
+def prepare(
+    parts: Parts,
+    folder: Path,
+    *,
+    name: str,
+    split: str = "train",
+    short_side: int | None = None,
+    advance: Callable[[int], object] = lambda pictures: None,
+) -> Prepared:
+    """Writes a split of a dataset: shards of ArrayRecord, in the order of the pictures.
+
+    A record has the features ``image`` and ``name``, and ``input`` and ``hole`` where there are
+    such. JPEG and PNG files that are RGB, upright and not to be scaled are taken over byte for
+    byte; all others are stored as PNG, but JPEGs that were scaled as JPEG of quality 95. What can't
+    be read is left out, and told in ``SPLIT.skipped.jsonl``.
+
+    A shard is written whole, or anew: a call after one that was killed goes on behind the last.
+
+    Args:
+        parts: what it is made of.
+        folder: of this version of the dataset, whose name is the version, such as ``1.0.0``.
+        name: of the dataset.
+        split: of the dataset; others may stand beside it.
+        short_side: scale larger pictures down to it; None: keep their size.
+        advance: is told how many more pictures are done.
+
+    Raises:
+        ValueError: if the pictures have no names, or nothing can be read; or if the split was
+            begun, or the dataset made, of other pictures or with other settings.
+    """
+    names = _names(parts.images)
+    folder.mkdir(parents=True, exist_ok=True)
+    _note(folder, split, {"of": _digest(parts, names, short_side), "complete": False})
+    features = _features(parts)
+    writer, info = _writer(features, folder, name)
+    writer.initialize_splits([split], fail_if_exists=False)
+    earlier = info.splits[split].num_examples
+    first = names.index(_last_name(folder, split, features)) + 1 if earlier else 0
+    numbers = {name: number for number, name in enumerate(names)}
+    skipped = [skip for skip in _read_skipped(folder, split) if numbers[skip.name] < first]
+    advance(first)
+    made = _made(parts, names, range(first, len(names)), short_side)
+    while shard := _next_shard(made, skipped, advance):
+        _write_skipped(folder, split, skipped)  # first: a shard without it would lose them
+        writer.add_examples({split: shard})
+    writer.close_all()
+    _write_skipped(folder, split, skipped)
+    written = info.splits[split].num_examples
+    if not written:
+        raise ValueError(
+            f"none of the {len(names)} pictures can be read; first {skipped[0].problem}"
+        )
+    _note(folder, split, {"of": _digest(parts, names, short_side), "complete": True})
+    return Prepared(written, earlier, skipped)
+
+
+def _names(images: Source) -> list[str]:
+    if images.places is None:
+        raise ValueError(f"{images.name} is a dataset already; prepare a folder or a list of files")
+    # Bytes that are no text are written as such, since a record's text is UTF-8.
+    return [os.fsencode(place).decode(errors="backslashreplace") for place in images.places]
+
+
+def _digest(parts: Parts, names: Sequence[str], short_side: int | None) -> str:
+    has = [part is not None for part in parts]
+    told = json.dumps([names, short_side, has])
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def _note(folder: Path, split: str, state: dict[str, Any]) -> None:
+    """Notes how far a split is.
+
+    Raises:
+        ValueError: if it was begun otherwise.
+    """
+    path = folder / PROGRESS
+    states = json.loads(path.read_text()) if path.exists() else {}
+    if split in states and states[split]["of"] != state["of"]:
+        raise ValueError(
+            f"{folder} holds a split {split} of other pictures or settings: choose another "
+            "--version or --split"
+        )
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(states | {split: state}, indent=1))
+    partial.replace(path)
+
+
+def _features(parts: Parts) -> dict[str, Any]:
+    colours = tfds.features.Image(shape=(None, None, 3))
+    features: dict[str, Any] = {"image": colours, "name": tfds.features.Text()}
+    if parts.inputs is not None:
+        features["input"] = colours
+    if parts.holes is not None:
+        features["hole"] = tfds.features.Image(shape=(None, None, 1))
+    return features
+
+
+def _writer(
+    features: dict[str, Any], folder: Path, name: str
+) -> tuple[tfds.core.SequentialWriter, tfds.core.DatasetInfo]:
+    if (folder / INFO).exists():
+        there: Any = tfds.builder_from_directory(folder).info.features
+        if set(there) != set(features):
+            raise ValueError(
+                f"{folder} has records of {', '.join(sorted(there))}, not of "
+                f"{', '.join(sorted(features))}: choose another --version"
+            )
+    identity = tfds.core.DatasetIdentity(
+        name=name,
+        version=tfds.core.Version(folder.name),
+        data_dir=str(folder),
+        module_name="jaxinpaint",
+    )
+    info = tfds.core.DatasetInfo(builder=identity, features=tfds.features.FeaturesDict(features))
+    writer = tfds.core.SequentialWriter(
+        info, PICTURES_A_SHARD, overwrite=False, file_format="array_record"
+    )
+    return writer, info
+
+
+def _last_name(folder: Path, split: str, features: dict[str, Any]) -> str:
+    """The name of the last picture that is written."""
+    skip: Any = tfds.decode.SkipDecoding
+    undecoded = {name: skip() for name in features if name != "name"}
+    builder: Any = tfds.builder_from_directory(folder)
+    records = builder.as_data_source(split, decoders=undecoded)
+    return records[len(records) - 1]["name"].decode()
+
+
+def _read_skipped(folder: Path, split: str) -> list[Skip]:
+    path = folder / f"{split}.{SKIPPED}"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [Skip(**json.loads(line)) for line in lines]
+
+
+def _write_skipped(folder: Path, split: str, skipped: Sequence[Skip]) -> None:
+    lines = [json.dumps(skip._asdict(), ensure_ascii=False) + "\n" for skip in skipped]
+    (folder / f"{split}.{SKIPPED}").write_text("".join(lines), encoding="utf-8")
+
+
+def _next_shard(
+    made: Iterator[Record | Skip], skipped: list[Skip], advance: Callable[[int], object]
+) -> list[Record]:
+    """The next records, as many as a shard takes; what was skipped on the way is added to that."""
+    shard: list[Record] = []
+    for record in made:
+        advance(1)
+        if isinstance(record, Skip):
+            skipped.append(record)
+        else:
+            shard.append(record)
+        if len(shard) == PICTURES_A_SHARD:
+            break
+    return shard
+
+
+def _made(
+    parts: Parts, names: Sequence[str], numbers: Sequence[int], short_side: int | None
+) -> Iterator[Record | Skip]:
+    """The records of pictures, in their order; several are made at a time."""
+
+    def make(number: int) -> Record | Skip:
+        try:
+            return {"name": names[number]} | {
+                feature: BytesIO(content)
+                for feature, content in _contents(parts, number, short_side).items()
+            }
+        except UnreadablePicture as error:
+            return Skip(names[number], os.fsencode(str(error)).decode(errors="backslashreplace"))
+
+    left = iter(numbers)
+    with ThreadPoolExecutor() as pool:
+        while some := list(islice(left, AHEAD)):
+            yield from pool.map(make, some)
+
+
+def _contents(parts: Parts, number: int, short_side: int | None) -> dict[str, bytes]:
+    """The encoded pictures of a record.
+
+    Raises:
+        UnreadablePicture: if one can't be read, or they differ in size.
+    """
+    files = {"image": parts.images.files, "input": parts.inputs, "hole": parts.holes}
+    given = {feature: part[number] for feature, part in files.items() if part is not None}
+    images = {feature: open_upright(file) for feature, file in given.items()}
+    for feature, image in images.items():
+        if image.size != images["image"].size:
+            sizes = [f"{shown.width}x{shown.height}" for shown in (image, images["image"])]
+            raise UnreadablePicture(
+                f"{given[feature]} is {sizes[0]}, but {given['image']} is {sizes[1]}"
+            )
+    return {
+        feature: _hole(file, short_side)
+        if feature == "hole"
+        else _picture(file, images[feature], short_side)
+        for feature, file in given.items()
+    }
+
+
+def _picture(file: File, image: Image.Image, short_side: int | None) -> bytes:
+    """A picture as it is stored."""
+    content = content_of(file)
+    shrinks = short_side is not None and min(image.size) > short_side
+    with Image.open(BytesIO(content)) as original:
+        kind = original.format
+        upright = original.getexif().get(ExifTags.Base.Orientation, 1) == 1
+        plain = original.mode == "RGB" and not original.has_transparency_data
+    if kind in ("JPEG", "PNG") and upright and plain and not shrinks:
+        return content
+    colours = np.asarray(in_colours(image))
+    if not shrinks:
+        return _encoded(colours, "PNG")
+    assert short_side is not None
+    smaller = scaled(colours, short_side)
+    return _encoded(smaller, "JPEG", quality=95) if kind == "JPEG" else _encoded(smaller, "PNG")
+
+
+def _hole(file: File, short_side: int | None) -> bytes:
+    """A mask as it is stored: 255 where pixels are missing."""
+    hole = read_hole(file)
+    if short_side is not None and min(hole.shape) > short_side:
+        hole = scaled_hole(hole, short_side)
+    return _encoded(hole.astype(np.uint8) * 255, "PNG")
+
+
+def _encoded(pixels: np.ndarray, kind: str, **settings: int) -> bytes:
+    stream = BytesIO()
+    Image.fromarray(pixels).save(stream, kind, **settings)
+    return stream.getvalue()

@@ -1,0 +1,1 @@
+"""What would spoil a run, found before it starts: each check gives findings."""

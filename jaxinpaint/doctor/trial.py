@@ -1,0 +1,186 @@
+"""A trial of training: whether reading keeps up, and one batch can be learned by heart."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxinpaint.array_typing import Hole, Scalar, Variables
+from jaxinpaint.doctor.findings import Finding, judged
+from jaxinpaint.evaluation import held_out
+from jaxinpaint.objectives.pixel import l1
+from jaxinpaint.ops.compositing import from_bytes
+from jaxinpaint.recipes.base import Batch, Crops, Recipe, Step, Window
+from jaxinpaint.training.parallel import (
+    compile_init,
+    compile_step,
+    place_on_all_devices,
+    to_devices,
+)
+
+READING_SECONDS = 5.0
+ENOUGH = 1.5  # times as fast as steps should reading be, on a machine that does nothing else
+LEARNED = 0.7  # of its first error that is left of a batch that is being learned by heart
+FEWEST_STEPS = 30  # from which on not learning says anything
+READ_FASTER = (
+    "more --data.workers, pictures at the scale of training (`jaxinpaint prepare --short-side`), "
+    "or a faster disk"
+)
+
+
+class Trial(NamedTuple):
+    """What a trial showed.
+
+    Attributes:
+        read: pictures a second that were read.
+        trained: pictures a second that were trained on.
+        steps: how many steps were made.
+        losses: of the steps that have one.
+        error: of what is made of the batch, before and after.
+        step_bytes: what a compiled step takes on each device, where that is told.
+    """
+
+    read: float
+    trained: float
+    steps: int
+    losses: tuple[float, ...]
+    error: tuple[float, float]
+    step_bytes: int | None
+
+
+def reading_speed(crops: Iterator[Crops]) -> float:
+    """Pictures a second, once reading is under way."""
+    for _ in islice(crops, 2):
+        pass
+    started, pictures = time.perf_counter(), 0
+    while (seconds := time.perf_counter() - started) < READING_SECONDS:
+        pictures += len(next(crops).image)
+    return pictures / seconds
+
+
+def try_out(
+    recipe: Recipe,
+    crops: Iterator[Crops],
+    *,
+    size: tuple[int, int],
+    seed: int,
+    last: int,
+    seconds: float,
+) -> Trial:
+    """Reads for some seconds, then trains on one batch again and again.
+
+    It is trained as in the last stage of training, in which all moves.
+
+    Args:
+        recipe: what is trained.
+        crops: batches of training pictures.
+        size: of these.
+        seed: of the weights.
+        last: the number of the run's last step.
+        seconds: how long to train on one batch; at least two steps are made.
+    """
+    placement = place_on_all_devices()
+    read = reading_speed(crops)
+    batch = to_devices(next(crops), placement)
+    state = compile_init(recipe.init, placement)(jax.random.key(seed), size)
+    error = jax.jit(_error(recipe, batch))
+    before = float(error(state.generator))
+    first = max([begin for _, begin in recipe.stages if begin <= last], default=0)
+    programs: dict[Step, Any] = {}
+    losses: list[float] = []
+    steps, trained = 0, 0.0
+    while steps < 2 or trained < seconds:
+        step = recipe.step_at(first + steps)
+        if step not in programs:
+            programs[step] = compile_step(step, placement).lower(state, batch).compile()
+        started = time.perf_counter()
+        state, metrics = programs[step](state, batch)
+        told = jax.device_get(metrics)
+        trained += time.perf_counter() - started
+        steps += 1
+        losses += [float(told["loss"].total / told["loss"].n)] if "loss" in told else []
+    return Trial(
+        read,
+        steps * batch.image.shape[0] / trained,
+        steps,
+        tuple(losses),
+        (before, float(error(state.generator))),
+        _step_bytes(programs.values()),
+    )
+
+
+def _error(recipe: Recipe, batch: Batch) -> Callable[[Variables], Scalar]:
+    """What tells how well a batch is made: the mean absolute difference, in its holes."""
+    truth = from_bytes(batch.image)
+    if recipe.translate is not None and batch.source is not None:
+        translate, source = recipe.translate, from_bytes(batch.source)
+        return lambda variables: jnp.mean(l1(translate(variables, source), truth))
+    if recipe.inpaint is None:
+        raise ValueError("this recipe makes pictures from others: say where, --data.pairs")
+    inpaint, hole = recipe.inpaint, _hole(recipe, batch)
+    return lambda variables: jnp.mean(
+        l1(inpaint(variables, truth, hole).output, truth, region=hole, denominator="region")
+    )
+
+
+def _hole(recipe: Recipe, batch: Batch) -> Hole:
+    """A hole that the recipe can fill: the batch's own, all that it can fill, or any."""
+    if batch.hole is not None:
+        return batch.hole
+    margin = recipe.takes.margin if isinstance(recipe.takes, Window) else 0
+    number, height, width, _ = batch.image.shape
+    return jnp.asarray(held_out.fixed_holes((number, height, width), margin=margin))
+
+
+def _step_bytes(programs: Iterable[Any]) -> int | None:
+    """Bytes of what the largest program reads, makes and keeps in between, where that is told."""
+    analyses = [program.memory_analysis() for program in programs]
+    if any(analysis is None for analysis in analyses):
+        return None
+    return max(
+        analysis.argument_size_in_bytes
+        + analysis.output_size_in_bytes
+        + analysis.temp_size_in_bytes
+        - analysis.alias_size_in_bytes
+        for analysis in analyses
+    )
+
+
+def judge(trial: Trial, seconds: float) -> Iterator[Finding]:
+    """Findings about a trial that trained for some seconds."""
+    times = trial.read / trial.trained
+    yield judged(
+        "reading",
+        f"{trial.read:.0f} pictures a second are read, {trial.trained:.1f} trained on: "
+        f"{times:.1f} times as many",
+        warn="" if times >= ENOUGH else READ_FASTER,
+        fail="" if times >= 1 else f"steps will wait for pictures: {READ_FASTER}",
+    )
+    before, after = trial.error
+    found = f"{trial.steps} steps on one batch in {seconds:.0f} s took the error in its holes from "
+    found += f"{before:.3f} to {after:.3f}"
+    if trial.losses:
+        found += f", the loss from {trial.losses[0]:.4g} to {trial.losses[-1]:.4g}"
+    if not np.all(np.isfinite([after, *trial.losses])):
+        remedy = "lower --recipe.learning-rate"
+        yield judged("one batch", f"{found}: no number any more", fail=remedy)
+    elif trial.steps < FEWEST_STEPS:
+        longer = math.ceil(max(seconds, 1.0) * 2 * FEWEST_STEPS / trial.steps)
+        remedy = f"too few steps to say anything: give it longer, --seconds {longer}"
+        yield judged("one batch", found, warn=remedy)
+    else:
+        remedy = (
+            "one batch should be learned by heart: look at the learning rate, and at the weights "
+            "of the terms"
+        )
+        yield judged(
+            "one batch",
+            found,
+            warn=remedy if after > LEARNED * before else "",
+            fail=remedy if after >= before else "",
+        )
