@@ -27,12 +27,12 @@ class Skipped:
     """What could not be read, each told once."""
 
     def __init__(self) -> None:
-        self.problems: list[str] = []
+        self.problems: dict[str, None] = {}  # in their order
 
     def tell(self, problem: str) -> None:
         """Warns of a picture that is skipped, the first time."""
         if problem not in self.problems:
-            self.problems.append(problem)
+            self.problems[problem] = None
             log.warning("skipped (%d so far) %s", len(self.problems), problem)
 
 
@@ -84,6 +84,8 @@ def assemble(config: RunConfig) -> Assembly:
     kind = _check_holes(config)
     pictures = training_pictures(config.data, paired_holes=kind == "paired")
     holes = hole_pictures(config.data.holes) if config.data.holes and kind == "folder" else None
+    seen = {"pictures": pictures.digest} | ({"masks": holes.digest} if holes else {})
+    config = _with_pictures(config, seen)
     return Assembly(config, recipe, pictures, holes, features, Skipped())
 
 
@@ -157,6 +159,22 @@ def _with_digest(config: RunConfig, name: str, digest: str) -> RunConfig:
             f"cache ({digest[:12]}); put the same ones back with `jaxinpaint weights {name} ...`"
         )
     return dataclasses.replace(config, published_weights={name: digest})
+
+
+def _with_pictures(config: RunConfig, digests: dict[str, str]) -> RunConfig:
+    """The config with the digests of what is trained on noted.
+
+    Raises:
+        ValueError: if the run began with others.
+    """
+    for noun, digest in digests.items():
+        if config.pictures.get(noun, digest) != digest:
+            raise ValueError(
+                f"this run began with other {noun}: their names or number have changed, and it "
+                f"would not end as it would have. Bring them back, or --start-from this run in a "
+                "new one"
+            )
+    return dataclasses.replace(config, pictures=digests)
 
 
 def _shapes(config: RunConfig) -> Shapes | None:

@@ -20,15 +20,15 @@ DESCRIPTION = (
     "--seconds N: how long to train on one batch (60).\n"
     "--pictures N: how many files of a source are looked at (1000).\n"
     "--json: findings for machines.\n\n"
-    "The exit code is 0 if all is well, 1 after a warning, 2 if a run would fail. All other "
-    "options are those of train.py."
+    "The exit code is 0 if all is well, 1 after a warning, 2 if a run should not be started. All "
+    "other options are those of train.py."
 )
 
 
 def doctor(arguments: Sequence[str]) -> None:
     """Look for what would spoil a run: `jaxinpaint doctor [PRESET] --data.source photos/`."""
     from jaxinpaint.cli.choosing import chosen
-    from jaxinpaint.doctor.findings import LEVELS, table, worst
+    from jaxinpaint.doctor.findings import LEVELS, line, worst
 
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--seconds", type=float, default=60.0)
@@ -39,13 +39,15 @@ def doctor(arguments: Sequence[str]) -> None:
     if own.seconds < 0 or own.pictures < 1:
         raise ValueError("--seconds must be at least 0, and --pictures at least 1")
     _, config = chosen(rest, prog="jaxinpaint doctor", description=DESCRIPTION)
-    findings = list(examine(config, folder=own.run, most=own.pictures, seconds=own.seconds))
+    findings = []
+    for finding in examine(config, folder=own.run, most=own.pictures, seconds=own.seconds):
+        findings.append(finding)
+        if not own.json:
+            print(line(finding), flush=True)
     level = worst(finding.level for finding in findings)
     if own.json:
         told = [finding._asdict() for finding in findings]
         print(json.dumps({"worst": level, "findings": told}, indent=1))
-    else:
-        print(table(findings))
     sys.exit(LEVELS.index(level))
 
 
@@ -63,16 +65,16 @@ def examine(config: "RunConfig", *, folder: Path, most: int, seconds: float) -> 
     from jaxinpaint.doctor.findings import Finding
 
     yield from _of_data(config, most)
-    yield from machine.examine_devices()
+    yield from _or_why_not("devices", machine.examine_devices())
     try:
         parts = assemble(config)
         check_steps(parts.recipe, config.data, config.loop.steps)
-    except (ValueError, ModuleNotFoundError) as error:
+    except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
         yield Finding("config", "fail", "this run can't start", str(error))
         return
     state = abstract_state(parts.recipe, config.data)
     yield machine.examine_disk(folder, state, config.loop.keep)
-    yield from _or_why_not("reading", _of_trial(parts, seconds))
+    yield from _or_why_not("reading", _of_trial(parts, most, seconds))
 
 
 def _of_data(config: "RunConfig", most: int) -> Iterator["Finding"]:
@@ -91,7 +93,10 @@ def _of_data(config: "RunConfig", most: int) -> Iterator["Finding"]:
     def of_held_out() -> Iterator["Finding"]:
         source = held_out_source(data)
         if source is not None and training:
-            yield from pictures.examine_held_out(training[0], pictures.look(source, most))
+            held_out = pictures.look(source, most)
+            of_training = open_source(data.source)
+            copies = pictures.copies(of_training, source)
+            yield from pictures.examine_held_out(training[0], held_out, copies)
 
     def of_holes() -> Iterator["Finding"]:
         if data.holes is not None:
@@ -110,23 +115,28 @@ def _or_why_not(subject: str, findings: Iterator["Finding"]) -> Iterator["Findin
 
     try:
         yield from findings
-    except (ValueError, ModuleNotFoundError) as error:
+    # RuntimeError: what devices raise, such as when their memory is full.
+    except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
         yield Finding(subject, "fail", "can't be looked at", str(error))
 
 
-def _of_trial(parts: "Assembly", seconds: float) -> Iterator["Finding"]:
+def _of_trial(parts: "Assembly", most: int, seconds: float) -> Iterator["Finding"]:
     """Findings about a trial of training."""
     from jaxinpaint.doctor import machine, trial
+    from jaxinpaint.doctor.pictures import examine_examples
 
     config = parts.config
+    if config.data.pairs or getattr(config.recipe, "holes", None) == "paired":
+        yield from examine_examples(parts.pictures, most)
     with closing(parts.crops_from(0)) as crops:
-        tried = trial.try_out(
+        read = trial.reading_speed(crops)
+        ready = trial.prepare(
             parts.recipe,
-            crops,
+            next(crops),
             size=(config.data.size, config.data.size),
             seed=config.seed,
             last=config.loop.steps - 1,
-            seconds=seconds,
         )
-    yield from machine.examine_memory(tried.step_bytes, config.data.workers)
-    yield from trial.judge(tried, seconds)
+    # Before anything runs: what does not fit would end the program.
+    yield from machine.examine_memory(ready.step_bytes, config.data.workers)
+    yield from trial.judge(trial.try_out(ready, read=read, seconds=seconds), seconds)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+NAME, VERSION, SPLIT = "photos", "1.0.0", "train"
 SHOWN = 20  # reasons that are printed; the file has them all
 
 
@@ -14,14 +15,14 @@ def prepare(
     /,
     *,
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="DIR")] = None,
-    name: str = "photos",
-    version: str = "1.0.0",
-    split: str = "train",
+    name: str = NAME,
+    version: str = VERSION,
+    split: str = SPLIT,
     short_side: int | None = None,
     pairs: Annotated[str | None, tyro.conf.arg(metavar="SOURCE")] = None,
     holes: Annotated[str | None, tyro.conf.arg(metavar="SOURCE")] = None,
 ) -> None:
-    """Put a folder of pictures into a dataset that is read faster, on any disk, as one thing.
+    """Put a folder of pictures into one dataset: checked and scaled once, and in few files.
 
     It is one of tensorflow-datasets (ArrayRecord), and needs no TensorFlow. What was killed goes
     on with the same command.
@@ -38,6 +39,10 @@ def prepare(
         holes: For each picture its mask: white is missing.
     """
     if source.startswith("tfds:"):
+        if (name, version, split) != (NAME, VERSION, SPLIT) or short_side or pairs or holes:
+            raise ValueError(
+                "a dataset that tensorflow-datasets knows is prepared as it is: -o alone"
+            )
         _known(source.removeprefix("tfds:"), output)
         return
     if output is None:

@@ -159,7 +159,9 @@ def _show_pairs(recipe: Recipe, pairs: Sequence[Pair], data: DataConfig) -> Show
 def _judge(
     make: Callable[[Variables, Image, Hole], Image], of: in_batches.Judged, data: DataConfig
 ) -> Callable[[TrainState], dict[str, float]]:
-    score = in_batches.mean_psnr(make, of, data.batch_size)
+    # All of it on one device: a step's batch may be spread over many.
+    batch_size = max(1, data.batch_size // jax.device_count())
+    score = in_batches.mean_psnr(make, of, batch_size)
     return lambda state: {"held_out_psnr": score(state.generator)}
 
 

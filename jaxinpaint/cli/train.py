@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ from jaxinpaint.recipes.base import Recipe
 from jaxinpaint.run_config import FILE, RunConfig, load_config, save_config
 from jaxinpaint.trained import read_players
 from jaxinpaint.training.loop import Trained, require_fitting, train
+
+MOST_TOLD = 50  # pictures that could not be read, at the end of a run
 
 WORDS = {
     "prog": "train.py",
@@ -172,5 +175,7 @@ def _tell_stages(recipe: Recipe, steps: int) -> None:
 def _tell_skipped(skipped: Skipped) -> None:
     if skipped.problems:
         print(f"{len(skipped.problems)} pictures could not be read:")
-        for problem in skipped.problems:
+        for problem in islice(skipped.problems, MOST_TOLD):
             print(f"    {problem}")
+        if len(skipped.problems) > MOST_TOLD:
+            print("    … all of them were told as they were met")

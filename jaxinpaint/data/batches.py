@@ -15,9 +15,10 @@ from jaxinpaint.data.cropping import Cut, RandomCrop
 from jaxinpaint.data.examples import Pictures
 from jaxinpaint.recipes.base import Crops
 
-# Threads that decode. More than cores gain nothing, and are then in the way of what they feed.
-THREADS = max(2, min(16, os.cpu_count() or 2))
-BATCHES_AHEAD = 4
+# Threads that decode, a batch each. More than cores gain nothing, and are in the way of what they
+# feed.
+THREADS = max(2, min(16, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4))
+BATCHES_AHEAD = 4  # at least: else those that read them would wait
 
 
 class Stacked(NamedTuple):
@@ -71,7 +72,9 @@ def crops(
     batches = mine.batch(config.batch_size // processes, drop_remainder=True, batch_fn=_stacked)
     # The place is in the slice, not in the iterator's state: that has another form for each number
     # of workers.
-    rest = batches[first:].to_iter_dataset(grain.ReadOptions(THREADS, BATCHES_AHEAD))
+    threads = max(1, THREADS // max(1, config.workers))
+    options = grain.ReadOptions(threads, max(threads, BATCHES_AHEAD))
+    rest = batches[first:].to_iter_dataset(options)
     return _told(rest, config.workers, tell)
 
 
@@ -79,7 +82,8 @@ def _told(
     batches: grain.IterDataset[Stacked], workers: int, tell: Callable[[str], None]
 ) -> Generator[Crops]:
     if workers:
-        flags.FLAGS.mark_as_parsed()  # Grain's own; nobody else uses them here
+        if not flags.FLAGS.is_parsed():
+            flags.FLAGS.mark_as_parsed()  # Grain asks for it; its own have their defaults
         batches = batches.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
     iterator = iter(batches)
     try:

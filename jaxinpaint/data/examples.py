@@ -17,7 +17,15 @@ from jaxinpaint.data.pictures import (
     read_hole,
     read_rgb,
 )
-from jaxinpaint.data.sources import Files, Source, built_in, open_source, partner_files
+from jaxinpaint.data.sources import (
+    Files,
+    Source,
+    built_in,
+    digest,
+    open_source,
+    partner_files,
+    spread,
+)
 
 CACHE_BYTES = 2**29  # decoded pictures kept in memory; small sets are then decoded once
 MOST_HELD_OUT = 200
@@ -63,9 +71,11 @@ class Pictures:
     Args:
         count: how many there are.
         decode: reads one, or raises `UnreadablePicture`.
+        digest: by which their source is known again.
     """
 
-    def __init__(self, count: int, decode: Callable[[int], Example]) -> None:
+    def __init__(self, count: int, decode: Callable[[int], Example], digest: str = "") -> None:
+        self.digest = digest
         self._count = count
         self._decode = decode
         self._forget()
@@ -100,7 +110,7 @@ class Pictures:
         return f"Pictures({self._count} files)"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_count": self._count, "_decode": self._decode}
+        return {"digest": self.digest, "_count": self._count, "_decode": self._decode}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -154,7 +164,7 @@ def training_pictures(config: DataConfig, *, paired_holes: bool = False) -> Pict
             None if holes is None else _fitting(holes[number], file, image, _read_mask),
         )
 
-    return Pictures(len(source.files), decode)
+    return Pictures(len(source.files), decode, digest(source))
 
 
 def hole_pictures(name: str) -> Pictures:
@@ -172,7 +182,7 @@ def hole_pictures(name: str) -> Pictures:
             raise UnreadablePicture(f"{file} is a mask of one colour: white is missing")
         return Example(mask)
 
-    return Pictures(len(source.files), decode)
+    return Pictures(len(source.files), decode, digest(source))
 
 
 def held_out_source(config: DataConfig) -> Source | None:
@@ -201,7 +211,7 @@ def held_out_pictures(config: DataConfig, tell: Callable[[str], None]) -> Iterat
     source = held_out_source(config)
     if source is None:
         return
-    for number in _spread(len(source.files)):
+    for number in spread(len(source.files), MOST_HELD_OUT):
         try:
             yield read_rgb(source.files[number])
         except UnreadablePicture as error:
@@ -218,7 +228,7 @@ def held_out_pairs(config: DataConfig, tell: Callable[[str], None]) -> Iterator[
         return
     source = open_source(config.held_out)
     sources = partner_files(source, open_source(config.held_out_pairs), noun="input")
-    for number in _spread(len(source.files)):
+    for number in spread(len(source.files), MOST_HELD_OUT):
         try:
             file = source.files[number]
             image = in_colours(open_upright(file))
@@ -226,11 +236,6 @@ def held_out_pairs(config: DataConfig, tell: Callable[[str], None]) -> Iterator[
             yield Pair(np.asarray(image), np.asarray(in_colours(made_from)))
         except UnreadablePicture as error:
             tell(str(error))
-
-
-def _spread(count: int) -> list[int]:
-    shown = min(count, MOST_HELD_OUT)
-    return [i * count // shown for i in range(shown)]
 
 
 def _partners(source: Source, name: str | None, *, noun: str) -> Files | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxinpaint.data.pictures import Encoded, File
-from jaxinpaint.data.sources import DatasetParts, dataset_parts, picture_field
+from jaxinpaint.data.sources import TRAIN, DatasetParts, dataset_parts, picture_field
 
 
 class HuggingFacePictures:
@@ -41,7 +41,7 @@ def open_huggingface(rest: str) -> HuggingFacePictures:
             "reading datasets of Hugging Face takes: pip install 'jaxinpaint[huggingface]'"
         ) from None
     parts = dataset_parts(rest)
-    whole = f"hf:{parts.name}@{parts.split}"
+    whole = f"hf:{parts.name}@{parts.split or TRAIN}"
     rows = _rows(datasets, parts, whole)
     pictures = [name for name, kind in rows.features.items() if isinstance(kind, datasets.Image)]
     column = picture_field(whole, parts.field, pictures)
@@ -50,13 +50,24 @@ def open_huggingface(rest: str) -> HuggingFacePictures:
 
 
 def _rows(datasets: Any, parts: DatasetParts, whole: str) -> Any:
-    saved = Path(parts.name)
+    """The rows of a dataset.
+
+    Raises:
+        ValueError: if it can't be opened, or the one that is saved there is of another split.
+    """
+    saved, split = Path(parts.name), parts.split or TRAIN
     try:
         if (saved / "dataset_dict.json").exists():
-            return datasets.load_from_disk(str(saved / parts.split))
-        if (saved / "dataset_info.json").exists():
-            return datasets.load_from_disk(parts.name)
-        return datasets.load_dataset(parts.name, split=parts.split)
+            return datasets.load_from_disk(str(saved / split))
+        if not (saved / "dataset_info.json").exists():
+            return datasets.load_dataset(parts.name, split=split)
+        rows = datasets.load_from_disk(parts.name)
     # Whatever the hub, a cache or a builder raises: all of it means that it can't be read.
     except Exception as error:
         raise ValueError(f"{whole} can't be opened: {error}") from error
+    if parts.split is not None and parts.split != rows.split:
+        raise ValueError(
+            f"{whole}: what is saved in {parts.name} is the split {rows.split}, as a whole: leave "
+            "out @SPLIT"
+        )
+    return rows

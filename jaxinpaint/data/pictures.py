@@ -1,5 +1,6 @@
 """Picture files: whatever the format, RGB bytes come out; files of holes; and which go together."""
 
+import errno
 import struct
 from collections.abc import Sequence
 from io import BytesIO
@@ -17,6 +18,9 @@ SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", "
 # What Pillow raises when it writes EXIF with a field whose type is not the one that it should have.
 MALFORMED_EXIF = (struct.error, TypeError, AttributeError, ValueError)
 
+
+# What the system says when it is short of something, or a disk is away.
+PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT})
 
 # How far the decoder of a JPEG may go ahead of the antialiased scaling that follows: what it leaves
 # is at least this many times as large as what is asked for.
@@ -69,6 +73,8 @@ def open_upright(path: File, *, short_side: int | None = None) -> Image.Image:
     except UnidentifiedImageError:
         raise UnreadablePicture(f"{path}: not a picture that Pillow can read") from None
     except OSError as error:
+        if error.errno in PASSING:
+            raise  # says nothing about the file: left out, it would be missing for no reason
         # The system's own messages would name the path once more.
         raise UnreadablePicture(f"{path}: {error.strerror or error}") from error
     # Pillow's decoders raise all of these for damaged files.

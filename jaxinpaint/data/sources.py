@@ -1,5 +1,8 @@
 """What the name of a source stands for: the photographs that come along, files, a dataset."""
 
+import hashlib
+import json
+import os
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -9,6 +12,7 @@ from jaxinpaint.data.config import BUILT_IN
 from jaxinpaint.data.pictures import SUFFIXES, File, list_pictures, matches
 
 DATASETS = ("tfds", "hf")
+TRAIN = "train"  # the split of a dataset where none is named
 
 
 @runtime_checkable
@@ -48,6 +52,8 @@ def open_source(name: str) -> Source:
     """
     if name == BUILT_IN:
         return _folder(built_in("train"), name)
+    if not name:
+        raise ValueError("a source has no name: is a variable of the shell empty?")
     kind, _, rest = name.partition(":")
     match kind:
         # Here, because they load libraries that folders don't need.
@@ -81,15 +87,15 @@ class DatasetParts(NamedTuple):
     """What stands behind ``tfds:`` or ``hf:``."""
 
     name: str
-    split: str
+    split: str | None
     field: str | None
 
 
 def dataset_parts(rest: str) -> DatasetParts:
-    """``NAME@SPLIT#FIELD``; the split is ``train`` where none is named."""
+    """``NAME@SPLIT#FIELD``; the last two may be left out."""
     whole, _, field = rest.partition("#")
     name, _, split = whole.partition("@")
-    return DatasetParts(name, split or "train", field or None)
+    return DatasetParts(name, split or None, field or None)
 
 
 def picture_field(whole: str, named: str | None, pictures: Sequence[str]) -> str:
@@ -111,6 +117,15 @@ def picture_field(whole: str, named: str | None, pictures: Sequence[str]) -> str
     return named
 
 
+def digest(source: Source) -> str:
+    """By which a source is known again, wherever it lies: of its number and order of pictures."""
+    places = (
+        None if source.places is None else [os.fsencode(place).hex() for place in source.places]
+    )
+    told = json.dumps([len(source.files), places])
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
 def partner_files(source: Source, others: Source, *, noun: str) -> Files:
     """The partner of each picture: of its place and stem; in datasets, of its number.
 
@@ -127,6 +142,12 @@ def partner_files(source: Source, others: Source, *, noun: str) -> Files:
             f"{len(source.files)} pictures: they go together by number"
         )
     return others.files
+
+
+def spread(count: int, most: int) -> list[int]:
+    """Numbers from all over so many, at most some of them."""
+    shown = min(count, most)
+    return [i * count // shown for i in range(shown)]
 
 
 def built_in(split: str) -> Path:
@@ -150,7 +171,7 @@ def _listed(path: Path) -> Source:
     if path.suffix.lower() in SUFFIXES:
         raise ValueError(f"{path} is one picture; a source is a folder of them, or a list of files")
     try:
-        lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+        lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").split("\n")
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror or error}") from error
     places = [Path(line.strip()) for line in lines if line.strip()]

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from jaxinpaint.data.pictures import Encoded
-from jaxinpaint.data.sources import DatasetParts, dataset_parts, picture_field
+from jaxinpaint.data.sources import TRAIN, DatasetParts, dataset_parts, picture_field
 
 INFO = "dataset_info.json"  # by which a folder is known to hold a prepared dataset
 PROGRESS = "jaxinpaint.json"  # of a dataset that `tfds_writing` wrote: whether splits are complete
@@ -42,19 +42,21 @@ def open_tfds(rest: str) -> TfdsPictures:
             read at random.
     """
     parts = dataset_parts(rest)
+    split = parts.split or TRAIN
+    _check_complete(Path(parts.name), parts)  # first: of one just begun there is nothing to read
     builder = _builder(parts)
     _check_complete(Path(builder.data_dir), parts)
     pictures = _pictures(builder)
     feature = picture_field(f"tfds:{rest}", parts.field, pictures)
     undecoded = {name: tfds.decode.SkipDecoding() for name in pictures}
     try:
-        records = builder.as_data_source(parts.split, decoders=undecoded)
+        records = builder.as_data_source(split, decoders=undecoded)
     except NotImplementedError as error:
         raise ValueError(
             f"tfds:{parts.name} is stored as {builder.info.file_format}, which can't be read at "
             "random: prepare it anew with --file_format=array_record"
         ) from error
-    return TfdsPictures(f"tfds:{parts.name}@{parts.split}", feature, records)
+    return TfdsPictures(f"tfds:{parts.name}@{split}", feature, records)
 
 
 def _builder(parts: DatasetParts) -> Any:
@@ -76,6 +78,8 @@ def _builder(parts: DatasetParts) -> Any:
         raise ValueError(
             f"tensorflow-datasets knows no {parts.name!r}, and there is no such folder"
         ) from None
+    except AssertionError as error:  # what it says of a version that there is not
+        raise ValueError(f"tfds:{parts.name}: {error}") from error
     if not builder.is_prepared():
         raise ValueError(
             f"tfds:{parts.name} is not prepared in {builder.data_dir}: "
@@ -89,7 +93,8 @@ def _check_complete(folder: Path, parts: DatasetParts) -> None:
     path = folder / PROGRESS
     states = json.loads(path.read_text()) if path.exists() else {}
     for split, state in states.items():
-        if not state["complete"] and re.search(rf"\b{re.escape(split)}\b", parts.split):
+        asked_for = re.search(rf"\b({re.escape(split)}|all)\b", parts.split or TRAIN)
+        if asked_for and not state["complete"]:
             raise ValueError(
                 f"the split {split} in {folder} is unfinished: go on with the same "
                 "`jaxinpaint prepare ...`"

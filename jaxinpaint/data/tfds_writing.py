@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -15,6 +16,7 @@ import tensorflow_datasets as tfds
 from PIL import ExifTags, Image
 
 from jaxinpaint.data.pictures import (
+    Encoded,
     File,
     UnreadablePicture,
     content_of,
@@ -27,7 +29,7 @@ from jaxinpaint.data.pictures import (
 from jaxinpaint.data.sources import Files, Source
 from jaxinpaint.data.tfds_source import INFO, PROGRESS
 
-PICTURES_A_SHARD = 1000
+PICTURES_A_SHARD, BYTES_A_SHARD = 1000, 2**28  # at most, whichever comes first; it is in memory
 SKIPPED = "skipped.jsonl"
 AHEAD = 64  # pictures that are read while others are written
 
@@ -95,60 +97,94 @@ def prepare(
             begun, or the dataset made, of other pictures or with other settings.
     """
     names = _names(parts.images)
+    digest = _digest(parts, names, short_side)
     folder.mkdir(parents=True, exist_ok=True)
-    _note(folder, split, {"of": _digest(parts, names, short_side), "complete": False})
+    complete = _was_complete(folder, split, digest)
     features = _features(parts)
-    writer, info = _writer(features, folder, name)
-    writer.initialize_splits([split], fail_if_exists=False)
-    earlier = info.splits[split].num_examples
+    earlier = written = _written(folder, split, features)
     first = names.index(_last_name(folder, split, features)) + 1 if earlier else 0
     numbers = {name: number for number, name in enumerate(names)}
     skipped = [skip for skip in _read_skipped(folder, split) if numbers[skip.name] < first]
+    if complete:
+        return Prepared(written, earlier, _read_skipped(folder, split))
+    _note(folder, split, digest, complete=False)
     advance(first)
     made = _made(parts, names, range(first, len(names)), short_side)
     while shard := _next_shard(made, skipped, advance):
         _write_skipped(folder, split, skipped)  # first: a shard without it would lose them
-        writer.add_examples({split: shard})
-    writer.close_all()
+        written = _write_shard(folder, split, features, name, shard)
     _write_skipped(folder, split, skipped)
-    written = info.splits[split].num_examples
     if not written:
         raise ValueError(
-            f"none of the {len(names)} pictures can be read; first {skipped[0].problem}"
+            f"none of the {len(names)} pictures can be read; the first: {skipped[0].problem}"
         )
-    _note(folder, split, {"of": _digest(parts, names, short_side), "complete": True})
+    _note(folder, split, digest, complete=True)
     return Prepared(written, earlier, skipped)
 
 
 def _names(images: Source) -> list[str]:
+    """What the records are called.
+
+    Raises:
+        ValueError: if the pictures have no names, or two have one.
+    """
     if images.places is None:
         raise ValueError(f"{images.name} is a dataset already; prepare a folder or a list of files")
     # Bytes that are no text are written as such, since a record's text is UTF-8.
-    return [os.fsencode(place).decode(errors="backslashreplace") for place in images.places]
+    names = [os.fsencode(place).decode(errors="backslashreplace") for place in images.places]
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise ValueError(f"{images.name} names pictures twice: {', '.join(twice[:3])}")
+    return names
 
 
 def _digest(parts: Parts, names: Sequence[str], short_side: int | None) -> str:
-    has = [part is not None for part in parts]
-    told = json.dumps([names, short_side, has])
+    """By which the same pictures, inputs and masks are known again, wherever they lie."""
+    files = [part and [_size(part[i]) for i in range(len(part))] for part in _files(parts).values()]
+    told = json.dumps([names, short_side, files])
     return hashlib.sha256(told.encode()).hexdigest()
 
 
-def _note(folder: Path, split: str, state: dict[str, Any]) -> None:
-    """Notes how far a split is.
+def _files(parts: Parts) -> dict[str, Files | None]:
+    return {"image": parts.images.files, "input": parts.inputs, "hole": parts.holes}
+
+
+def _size(file: File) -> int:
+    """Bytes of a file; -1 if it is not there."""
+    if isinstance(file, Encoded):
+        return len(file.content)
+    try:
+        return file.stat().st_size
+    except OSError:
+        return -1
+
+
+def _states(folder: Path) -> dict[str, dict[str, Any]]:
+    path = folder / PROGRESS
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _was_complete(folder: Path, split: str, digest: str) -> bool:
+    """Whether a split is there already.
 
     Raises:
         ValueError: if it was begun otherwise.
     """
-    path = folder / PROGRESS
-    states = json.loads(path.read_text()) if path.exists() else {}
-    if split in states and states[split]["of"] != state["of"]:
+    state = _states(folder).get(split)
+    if state is not None and state["of"] != digest:
         raise ValueError(
             f"{folder} holds a split {split} of other pictures or settings: choose another "
             "--version or --split"
         )
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(states | {split: state}, indent=1))
-    partial.replace(path)
+    return state is not None and state["complete"]
+
+
+def _note(folder: Path, split: str, digest: str, *, complete: bool) -> None:
+    """Notes how far a split is."""
+    states = _states(folder) | {split: {"of": digest, "complete": complete}}
+    partial = folder / f"{PROGRESS}.partial"
+    partial.write_text(json.dumps(states, indent=1))
+    partial.replace(folder / PROGRESS)
 
 
 def _features(parts: Parts) -> dict[str, Any]:
@@ -161,16 +197,36 @@ def _features(parts: Parts) -> dict[str, Any]:
     return features
 
 
-def _writer(
-    features: dict[str, Any], folder: Path, name: str
-) -> tuple[tfds.core.SequentialWriter, tfds.core.DatasetInfo]:
-    if (folder / INFO).exists():
-        there: Any = tfds.builder_from_directory(folder).info.features
-        if set(there) != set(features):
-            raise ValueError(
-                f"{folder} has records of {', '.join(sorted(there))}, not of "
-                f"{', '.join(sorted(features))}: choose another --version"
-            )
+def _written(folder: Path, split: str, features: dict[str, Any]) -> int:
+    """How many pictures of a split are written.
+
+    Raises:
+        ValueError: if the dataset is damaged, or its records have other features.
+    """
+    if not (folder / INFO).exists():
+        return 0
+    try:
+        builder: Any = tfds.builder_from_directory(folder)
+    # Of half a file the parser of tensorflow-datasets raises what it likes.
+    except Exception as error:
+        raise ValueError(f"{folder} is damaged ({error}): remove it, and start anew") from error
+    there = builder.info.features
+    if set(there) != set(features):
+        raise ValueError(
+            f"{folder} has records of {', '.join(sorted(there))}, not of "
+            f"{', '.join(sorted(features))}: choose another --version"
+        )
+    splits = builder.info.splits
+    return splits[split].num_examples if split in splits else 0
+
+
+def _write_shard(
+    folder: Path, split: str, features: dict[str, Any], name: str, records: Sequence[Record]
+) -> int:
+    """Writes a shard, and says how many pictures there are then.
+
+    Each has a writer of its own, because only with the writer is a shard closed for certain.
+    """
     identity = tfds.core.DatasetIdentity(
         name=name,
         version=tfds.core.Version(folder.name),
@@ -181,7 +237,10 @@ def _writer(
     writer = tfds.core.SequentialWriter(
         info, PICTURES_A_SHARD, overwrite=False, file_format="array_record"
     )
-    return writer, info
+    writer.initialize_splits([split], fail_if_exists=False)
+    writer.add_examples({split: list(records)})
+    writer.close_all()
+    return info.splits[split].num_examples
 
 
 def _last_name(folder: Path, split: str, features: dict[str, Any]) -> str:
@@ -209,13 +268,17 @@ def _next_shard(
 ) -> list[Record]:
     """The next records, as many as a shard takes; what was skipped on the way is added to that."""
     shard: list[Record] = []
+    nbytes = 0
     for record in made:
         advance(1)
         if isinstance(record, Skip):
             skipped.append(record)
         else:
             shard.append(record)
-        if len(shard) == PICTURES_A_SHARD:
+            nbytes += sum(
+                len(part.getvalue()) for part in record.values() if isinstance(part, BytesIO)
+            )
+        if len(shard) == PICTURES_A_SHARD or nbytes > BYTES_A_SHARD:
             break
     return shard
 
@@ -246,8 +309,7 @@ def _contents(parts: Parts, number: int, short_side: int | None) -> dict[str, by
     Raises:
         UnreadablePicture: if one can't be read, or they differ in size.
     """
-    files = {"image": parts.images.files, "input": parts.inputs, "hole": parts.holes}
-    given = {feature: part[number] for feature, part in files.items() if part is not None}
+    given = {name: part[number] for name, part in _files(parts).items() if part is not None}
     images = {feature: open_upright(file) for feature, file in given.items()}
     for feature, image in images.items():
         if image.size != images["image"].size:

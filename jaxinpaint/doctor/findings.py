@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 Level = Literal["ok", "warn", "fail"]
 LEVELS: tuple[Level, ...] = ("ok", "warn", "fail")  # from good to bad
-WIDTH = 100  # of the table, in characters
+WIDTH, SUBJECT = 100, 15  # of the table and of its second column, in characters
 
 
 class Finding(NamedTuple):
@@ -14,7 +14,7 @@ class Finding(NamedTuple):
 
     Attributes:
         subject: what was looked at.
-        level: ok; warn, a run would go on but perhaps not as meant; fail, it would not.
+        level: ok; warn, a run may not do what is meant; fail, it should not be started.
         found: what was seen, with its numbers.
         remedy: what to do; empty where nothing is to be done.
     """
@@ -39,20 +39,16 @@ def judged(subject: str, found: str, *, warn: str = "", fail: str = "") -> Findi
     return Finding(subject, "ok", found)
 
 
-def table(findings: Sequence[Finding]) -> str:
-    """The findings as text, each followed by what to do."""
-    indent = max(len(finding.subject) for finding in findings) + 2
-    lines = []
-    for finding in findings:
-        start = f"{finding.level:5s} {finding.subject:{indent}s}"
-        rest = " " * len(start)
+def line(finding: Finding) -> str:
+    """A finding as a line of the table, or some, and below it what to do."""
+    start = f"{finding.level:5s} {finding.subject:{SUBJECT}s}"
+    rest = " " * len(start)
+    lines = textwrap.wrap(finding.found, WIDTH, initial_indent=start, subsequent_indent=rest)
+    if finding.remedy:
+        arrow = f"{rest}-> "
         lines += textwrap.wrap(
-            finding.found, WIDTH, initial_indent=start, subsequent_indent=rest
-        ) or [start]
-        if finding.remedy:
-            lines += textwrap.wrap(
-                finding.remedy, WIDTH, initial_indent=f"{rest}-> ", subsequent_indent=f"{rest}   "
-            )
+            finding.remedy, WIDTH, initial_indent=arrow, subsequent_indent=" " * len(arrow)
+        )
     return "\n".join(lines)
 
 

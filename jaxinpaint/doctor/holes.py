@@ -17,7 +17,7 @@ from jaxinpaint.data.pictures import (
     read_hole,
     to_rgb,
 )
-from jaxinpaint.data.sources import Source
+from jaxinpaint.data.sources import Source, spread
 from jaxinpaint.doctor.findings import Finding, judged, some
 from jaxinpaint.recipes import ContextEncoderConfig, RecipeConfig
 from jaxinpaint.recipes.holes import sampler_of
@@ -40,17 +40,15 @@ class SeenMask(NamedTuple):
 
 def examine_files(source: Source, most: int) -> Iterator[Finding]:
     """Findings about mask files, ``most`` of them from all over the source."""
-    count = len(source.files)
-    shown = min(count, most)
+    numbers = spread(len(source.files), most)
     with ThreadPoolExecutor() as pool:
-        numbers = (i * count // shown for i in range(shown))
         looked = list(pool.map(lambda number: _look_at(source.files[number]), numbers))
     problems = [each for each in looked if isinstance(each, str)]
     seen = [each for each in looked if isinstance(each, SeenMask)]
     yield judged(
         "masks",
-        f"{count} files, {shown} of them looked at, {len(problems)} can't be read"
-        + (f": {some(problems)}" if problems else ""),
+        f"{len(source.files)} files, {len(numbers)} of them looked at, {len(problems)} can't be "
+        "read" + (f": {some(problems)}" if problems else ""),
         warn="mend or remove these files" if problems else "",
         fail="" if seen else "a mask is a picture: white where pixels are missing",
     )

@@ -85,7 +85,7 @@ def examine_memory(step_bytes: int | None, workers: int) -> Iterator[Finding]:
         on_host += step_bytes * jax.local_device_count()
     yield judged(
         "memory",
-        f"a run takes up to {on_host / GIB:.2f} GiB of this machine, {of_pictures / GIB:.2f} of "
+        f"a run takes at least {on_host / GIB:.2f} GiB of this machine, {of_pictures / GIB:.2f} of "
         f"them for decoded pictures; {free / GIB:.1f} GiB are free",
         warn="little stays free: lower --data.batch-size or --data.workers"
         if 1.25 * on_host > free

@@ -4,6 +4,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from jaxtyping import Bool, Float
 from PIL import Image
 
 from jaxinpaint.data.config import DataConfig
+from jaxinpaint.data.examples import Pictures
 from jaxinpaint.data.pictures import (
     File,
     UnreadablePicture,
@@ -18,7 +20,7 @@ from jaxinpaint.data.pictures import (
     in_colours,
     open_upright,
 )
-from jaxinpaint.data.sources import Source
+from jaxinpaint.data.sources import Source, spread
 from jaxinpaint.doctor.findings import Finding, judged, some
 
 THUMBNAIL = 16  # pixels to a side of what pictures are compared by
@@ -26,6 +28,7 @@ THUMBNAIL = 16  # pixels to a side of what pictures are compared by
 # than 0.90; copies, scaled down to as little as 0.15 and saved as JPEG of quality 50, had 0.994.
 ALIKE = 0.98
 FLAT = 2.0  # levels that a thumbnail deviates by; what is flatter is alike to all that is flat
+MOST_COMPARED = 4000  # with each other by their looks, which takes their square of memory
 FEW = 0.05  # a share that is only told, not warned of
 
 
@@ -57,13 +60,11 @@ class Looked(NamedTuple):
 
 def look(source: Source, most: int) -> Looked:
     """Reads pictures of a source, ``most`` of them from all over it."""
-    count = len(source.files)
-    shown = min(count, most)
-    numbers = [i * count // shown for i in range(shown)]
+    numbers = spread(len(source.files), most)
     with ThreadPoolExecutor() as pool:
         looked = list(pool.map(lambda number: _look_at(source.files[number]), numbers))
     seen = [each for each in looked if isinstance(each, Seen)]
-    return Looked(count, seen, [each for each in looked if isinstance(each, str)])
+    return Looked(len(source.files), seen, [each for each in looked if isinstance(each, str)])
 
 
 def _look_at(file: File) -> Seen | str:
@@ -89,27 +90,87 @@ def examine(looked: Looked, data: DataConfig) -> Iterator[Finding]:
         yield _duplicates(looked.seen)
 
 
-def examine_held_out(training: Looked, held_out: Looked) -> Iterator[Finding]:
-    """Findings about held-out pictures: whether all can be read, and none is trained on."""
+def copies(training: Source, held_out: Source) -> list[str] | None:
+    """The held-out files that are trained on too, byte for byte: of all files, not only some.
+
+    Returns:
+        their names; None for datasets, whose records have no size to compare first.
+    """
+    if training.places is None or held_out.places is None:
+        return None
+    by_size: dict[int, list[Path]] = defaultdict(list)
+    for path in _paths(training):
+        by_size[_size(path)].append(path)
+    found = []
+    for path in _paths(held_out):
+        digest = _digest(path)
+        same_size = by_size.get(_size(path), [])
+        if digest is not None and any(_digest(other) == digest for other in same_size):
+            found.append(str(path))
+    return found
+
+
+def examine_held_out(
+    training: Looked, held_out: Looked, found: list[str] | None
+) -> Iterator[Finding]:
+    """Findings about held-out pictures: whether all can be read, and none is trained on.
+
+    Args:
+        training, held_out: what was seen of some of both.
+        found: what `copies` found among all.
+    """
     yield _readable(held_out, "held out", "they are left out")
-    trained_on = {each.digest: each.name for each in training.seen}
-    same = [each for each in held_out.seen if each.digest in trained_on]
+    trained_on = {each.digest for each in training.seen}
+    seen_twice = {each.name for each in held_out.seen if each.digest in trained_on}
+    same = sorted(seen_twice) if found is None else found
+    some_held_out, some_training = held_out.seen[:MOST_COMPARED], training.seen[:MOST_COMPARED]
     alike = [
-        held_out.seen[i].name
-        for i in np.flatnonzero(_alike(held_out.seen, training.seen).any(axis=1))
-        if held_out.seen[i].digest not in trained_on
+        some_held_out[i].name
+        for i in np.flatnonzero(_alike(some_held_out, some_training).any(axis=1))
+        if some_held_out[i].name not in {*same, *seen_twice}
     ]
-    of = f"of {len(held_out.seen)} held-out pictures looked at"
+    compared = f"{len(some_held_out)} held-out and {len(some_training)} training pictures"
+    among = f"among {compared}" if found is None else "among all files"
     remedy = "take them out of one of the two: else scores say how well they are remembered"
     yield judged(
         "leak",
-        f"{len(same)} {of} are trained on, byte for byte"
-        + (f": {some([each.name for each in same])}" if same else "")
-        + f"; {len(alike)} look like one that is"
+        f"{len(same)} held-out pictures are trained on, byte for byte, {among}"
+        + (f": {some(same)}" if same else "")
+        + f"; {len(alike)} look like one that is, among {compared}"
         + (f": {some(alike)}" if alike else ""),
         warn=remedy if alike else "",
         fail=remedy if same else "",
     )
+
+
+def examine_examples(pictures: Pictures, most: int) -> Iterator[Finding]:
+    """A finding about pictures together with their inputs or masks: whether they go together."""
+    numbers = spread(len(pictures), most)
+    problems = {problem for number in numbers for problem in pictures[number].skipped}
+    found = f"{len(problems)} of {len(numbers)} pictures can't be used with what belongs to them"
+    remedy = "give each picture an input and a mask of its own size" if problems else ""
+    yield judged(
+        "examples",
+        found + (f": {some(sorted(problems))}" if problems else ""),
+        warn=remedy,
+        fail=remedy if 2 * len(problems) >= len(numbers) else "",
+    )
+
+
+def _paths(source: Source) -> list[Path]:
+    files = (source.files[number] for number in range(len(source.files)))
+    return [file for file in files if isinstance(file, Path)]
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else -1
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 def _readable(looked: Looked, subject: str, otherwise: str) -> Finding:
@@ -145,9 +206,12 @@ def _duplicates(seen: Sequence[Seen]) -> Finding:
     for each in seen:
         by_digest[each.digest].append(each.name)
     same = [names for names in by_digest.values() if len(names) > 1]
-    pairs = np.argwhere(np.triu(_alike(seen, seen), 1))
+    compared = seen[:MOST_COMPARED]
+    pairs = np.argwhere(np.triu(_alike(compared, compared), 1))
     alike = [(seen[i], seen[j]) for i, j in pairs if seen[i].digest != seen[j].digest]
-    found = f"{sum(len(names) - 1 for names in same)} copies byte for byte"
+    found = (
+        f"among {len(seen)} pictures {sum(len(names) - 1 for names in same)} copies byte for byte"
+    )
     found += f" ({' = '.join(same[0][:2])}, …)" if same else ""
     found += f"; {len(alike)} pairs that look alike"
     found += f" ({alike[0][0].name} ~ {alike[0][1].name}, …)" if alike else ""

@@ -15,7 +15,7 @@ from jaxinpaint.doctor.findings import Finding, judged
 from jaxinpaint.evaluation import held_out
 from jaxinpaint.objectives.pixel import l1
 from jaxinpaint.ops.compositing import from_bytes
-from jaxinpaint.recipes.base import Batch, Crops, Recipe, Step, Window
+from jaxinpaint.recipes.base import Batch, Crops, Recipe, Step, TrainState, Window
 from jaxinpaint.training.parallel import (
     compile_init,
     compile_step,
@@ -42,7 +42,6 @@ class Trial(NamedTuple):
         steps: how many steps were made.
         losses: of the steps that have one.
         error: of what is made of the batch, before and after.
-        step_bytes: what a compiled step takes on each device, where that is told.
     """
 
     read: float
@@ -50,7 +49,6 @@ class Trial(NamedTuple):
     steps: int
     losses: tuple[float, ...]
     error: tuple[float, float]
-    step_bytes: int | None
 
 
 def reading_speed(crops: Iterator[Crops]) -> float:
@@ -63,43 +61,62 @@ def reading_speed(crops: Iterator[Crops]) -> float:
     return pictures / seconds
 
 
-def try_out(
-    recipe: Recipe,
-    crops: Iterator[Crops],
-    *,
-    size: tuple[int, int],
-    seed: int,
-    last: int,
-    seconds: float,
-) -> Trial:
-    """Reads for some seconds, then trains on one batch again and again.
+class Ready(NamedTuple):
+    """A trial that can begin.
 
-    It is trained as in the last stage of training, in which all moves.
+    Attributes:
+        recipe: what is trained.
+        batch: what it is trained on.
+        state: the first one.
+        steps: of training, compiled: all kinds of the run's last stage, in which all moves.
+        first: the number of the trial's first step, as a step of the run.
+        step_bytes: what a compiled step takes on each device, where that is told.
+    """
+
+    recipe: Recipe
+    batch: Batch
+    state: TrainState
+    steps: dict[Step, Any]
+    first: int
+    step_bytes: int | None
+
+
+def prepare(recipe: Recipe, crops: Crops, *, size: tuple[int, int], seed: int, last: int) -> Ready:
+    """Compiles what a trial needs.
 
     Args:
         recipe: what is trained.
-        crops: batches of training pictures.
+        crops: a batch of training pictures.
         size: of these.
         seed: of the weights.
         last: the number of the run's last step.
-        seconds: how long to train on one batch; at least two steps are made.
     """
     placement = place_on_all_devices()
-    read = reading_speed(crops)
-    batch = to_devices(next(crops), placement)
+    batch = to_devices(crops, placement)
     state = compile_init(recipe.init, placement)(jax.random.key(seed), size)
-    error = jax.jit(_error(recipe, batch))
-    before = float(error(state.generator))
     first = max([begin for _, begin in recipe.stages if begin <= last], default=0)
-    programs: dict[Step, Any] = {}
+    kinds = dict.fromkeys(recipe.step_at(first + i) for i in range(FEWEST_STEPS))
+    steps = {kind: compile_step(kind, placement).lower(state, batch).compile() for kind in kinds}
+    return Ready(recipe, batch, state, steps, first, _step_bytes(steps.values()))
+
+
+def try_out(ready: Ready, *, read: float, seconds: float) -> Trial:
+    """Trains on one batch again and again.
+
+    Args:
+        ready: what `prepare` gives. Its state is used up.
+        read: pictures a second that are read.
+        seconds: how long to train; at least two steps are made.
+    """
+    batch, state = ready.batch, ready.state
+    error = jax.jit(_error(ready.recipe, batch))
+    before = float(error(state.generator))
     losses: list[float] = []
     steps, trained = 0, 0.0
     while steps < 2 or trained < seconds:
-        step = recipe.step_at(first + steps)
-        if step not in programs:
-            programs[step] = compile_step(step, placement).lower(state, batch).compile()
+        step = ready.steps[ready.recipe.step_at(ready.first + steps)]
         started = time.perf_counter()
-        state, metrics = programs[step](state, batch)
+        state, metrics = step(state, batch)
         told = jax.device_get(metrics)
         trained += time.perf_counter() - started
         steps += 1
@@ -110,7 +127,6 @@ def try_out(
         steps,
         tuple(losses),
         (before, float(error(state.generator))),
-        _step_bytes(programs.values()),
     )
 
 

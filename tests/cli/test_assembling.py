@@ -43,17 +43,17 @@ def test_what_is_skipped_is_warned_of_once_and_counted(caplog: pytest.LogCapture
         for problem in ("a: broken", "b: gone", "a: broken", "b: gone"):
             skipped.tell(problem)
     assert caplog.messages == ["skipped (1 so far) a: broken", "skipped (2 so far) b: gone"]
-    assert skipped.problems == ["a: broken", "b: gone"]
+    assert list(skipped.problems) == ["a: broken", "b: gone"]
 
 
 def test_crops_of_a_run_tell_what_they_skip(tmp_path: Path) -> None:
     files = folder_of(tmp_path / "photos", [1, None, 3])
     data = DataConfig(source=str(tmp_path / "photos"), size=4, batch_size=4)
     parts = assemble(RunConfig(dataclasses.replace(PIXELWISE, holes="center"), data))
-    assert parts.skipped.problems == []
+    assert not parts.skipped.problems
     batches = list(itertools.islice(parts.crops_from(0), 3))
     assert len(batches) == 3
-    assert parts.skipped.problems == [f"{files[1]}: not a picture that Pillow can read"]
+    assert list(parts.skipped.problems) == [f"{files[1]}: not a picture that Pillow can read"]
 
 
 @pytest.mark.parametrize("config", FROM_FILES.values(), ids=FROM_FILES)
@@ -112,3 +112,17 @@ def test_a_batch_without_its_values_has_what_the_data_has() -> None:
     assert whole.hole is not None
     assert (whole.source.shape, whole.hole.shape) == ((8, 16, 16, 3), (8, 16, 16, 1))
     assert (whole.source.dtype, whole.hole.dtype) == (jnp.uint8, jnp.float32)
+
+
+def test_a_run_does_not_go_on_with_other_pictures(tmp_path: Path) -> None:
+    folder_of(tmp_path / "photos", [1, 2])
+    data = DataConfig(source=str(tmp_path / "photos"), size=4, batch_size=4)
+    config = RunConfig(dataclasses.replace(PIXELWISE, holes="center"), data)
+    begun = assemble(config).config
+    assert assemble(begun).config == begun
+    (tmp_path / "photos").rename(tmp_path / "moved")
+    moved = dataclasses.replace(data, source=str(tmp_path / "moved"))
+    assemble(dataclasses.replace(begun, data=moved))
+    (tmp_path / "moved" / "0.png").rename(tmp_path / "moved" / "9.png")
+    with pytest.raises(ValueError, match="began with other pictures"):
+        assemble(dataclasses.replace(begun, data=moved))

@@ -112,3 +112,16 @@ def test_as_typed_it_draws_a_table_and_its_help_names_its_options(photos: Path) 
     unknown = typed("doctor", "no-such-preset", cwd=photos.parent)
     assert unknown.returncode == 2
     assert "there is no preset" in unknown.stderr
+
+
+def test_what_a_device_raises_is_a_finding_after_all_others(
+    photos: Path, monkeypatch, capsys
+) -> None:
+    def full(*args: object, **options: object) -> None:
+        raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
+
+    monkeypatch.setattr(trial, "try_out", full)
+    code, levels = told(capsys, "--data.source", str(photos), *TINY)
+    assert code == 2
+    assert levels["reading"] == "fail"
+    assert levels["memory"] == "ok"

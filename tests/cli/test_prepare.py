@@ -4,6 +4,7 @@ import pytest
 from cli.commands import Command, only_line, typed
 from data.picture_files import NOT_TEXT, damaged_folder, folder_of, levels
 
+from jaxinpaint.cli.prepare import prepare
 from jaxinpaint.data.config import DataConfig
 from jaxinpaint.data.examples import training_pictures
 
@@ -111,3 +112,8 @@ def test_a_source_that_is_not_there_is_told(
 ) -> None:
     assert call("prepare", source, "-o", tmp_path) == 2
     assert problem in only_line(capsys)
+
+
+def test_a_known_dataset_takes_no_options_that_would_not_be_read() -> None:
+    with pytest.raises(ValueError, match="prepared as it is"):
+        prepare("tfds:mnist", short_side=10)

@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import itertools
 import pickle
 import re
@@ -440,3 +441,20 @@ def test_masks_for_any_picture_show_holes_and_something_else(tmp_path: Path) -> 
     assert f"{tmp_path / '2.png'} is a mask of one colour: white is missing" in told
     with pytest.raises(ValueError, match="is not a folder"):
         hole_pictures(str(tmp_path / "gone"))
+
+
+def test_a_shortage_of_the_system_is_not_a_bad_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder_of(tmp_path / "photos", [1, 2])
+    pictures = training_pictures(DataConfig(source=str(tmp_path / "photos")))
+    really_open = Image.open
+
+    def short_of_files(*_: object, **__: object) -> Image.Image:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(Image, "open", short_of_files)
+    with pytest.raises(OSError, match="Too many open files"):
+        pictures[0]
+    monkeypatch.setattr(Image, "open", really_open)
+    assert pictures[0].skipped == ()

@@ -114,3 +114,9 @@ def test_a_folder_that_is_no_saved_dataset_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     with pytest.raises(ValueError, match=r"notes@train can't be opened: "):
         open_source(f"hf:{tmp_path / 'notes'}")
+
+
+def test_a_split_that_is_not_the_saved_one_is_refused(tmp_path: Path) -> None:
+    dataset_of(tmp_path / "files", [3, 1]).save_to_disk(tmp_path / "saved")
+    with pytest.raises(ValueError, match="leave out @SPLIT"):
+        open_source(f"hf:{tmp_path / 'saved'}@validation")

@@ -137,11 +137,11 @@ def test_names_are_made_to_hold_in_any_folder(
 @pytest.mark.parametrize(
     ("rest", "parts"),
     [
-        ("mnist", ("mnist", "train", None)),
+        ("mnist", ("mnist", None, None)),
         ("a/b:1.0.0@test#image", ("a/b:1.0.0", "test", "image")),
         ("a@train[:50%]", ("a", "train[:50%]", None)),
-        ("a#left", ("a", "train", "left")),
-        ("a@#", ("a", "train", None)),
+        ("a#left", ("a", None, "left")),
+        ("a@#", ("a", None, None)),
     ],
 )
 def test_the_name_of_a_dataset_has_three_parts(rest: str, parts: tuple) -> None:
@@ -200,3 +200,14 @@ def test_partners_in_datasets_have_the_same_number(tmp_path: Path) -> None:
         assert partner_files(one, other, noun="input") == other.files
     with pytest.raises(ValueError, match=r"hf:x has 3 inputs, but tfds:inputs has 2 pictures: .*"):
         partner_files(inputs, dataset_of("hf:x", 3), noun="input")
+
+
+def test_a_source_without_a_name_is_refused() -> None:
+    with pytest.raises(ValueError, match="has no name"):
+        open_source("")
+
+
+def test_the_mark_before_a_text_is_no_part_of_a_name(tmp_path: Path) -> None:
+    folder_of(tmp_path, [1])
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbf0.png\r\n")
+    assert open_source(str(tmp_path / "list.txt")).files[0] == tmp_path / "0.png"

@@ -250,7 +250,9 @@ def test_what_can_not_be_read_is_left_out_counted_and_told(tmp_path: Path) -> No
 
 def test_where_nothing_can_be_read_the_first_reason_is_told(tmp_path: Path) -> None:
     folder_of(tmp_path / "photos", [None, None])
-    with pytest.raises(ValueError, match=r"none of the 2 pictures .*; first .*0.png: not a pict"):
+    with pytest.raises(
+        ValueError, match=r"none of the 2 pictures .*; the first: .*0.png: not a pict"
+    ):
         written(parts_of(tmp_path / "photos"), tmp_path)
 
 
@@ -448,3 +450,51 @@ def test_a_dataset_is_found_by_its_name_and_read_without_tensorflow(tmp_path: Pa
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["1", files[1].read_bytes().hex()]
     assert "tensorflow" not in sys.modules
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_what_was_begun_of_one_folder_does_not_go_on_with_another(tmp_path: Path) -> None:
+    folder_of(tmp_path / "photos", CONTENTS)
+    (tmp_path / "others").mkdir()
+    for file in sorted((tmp_path / "photos").iterdir()):
+        noise(6, 0).save(tmp_path / "others" / file.name)
+    with pytest.raises(Killed):
+        written(parts_of(tmp_path / "photos"), tmp_path, advance=killed_after(5))
+    with pytest.raises(ValueError, match="of other pictures or settings"):
+        written(parts_of(tmp_path / "others"), tmp_path)
+    (tmp_path / "photos").rename(tmp_path / "moved")
+    assert written(parts_of(tmp_path / "moved"), tmp_path).earlier > 0
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_no_name_of_an_unfinished_split_opens_it(tmp_path: Path) -> None:
+    folder_of(tmp_path / "photos", CONTENTS)
+    with pytest.raises(Killed):
+        written(parts_of(tmp_path / "photos"), tmp_path, advance=killed_after(5))
+    for split in ("", "@train", "@train[:50%]", "@all", "@all[:1]"):
+        with pytest.raises(ValueError, match="is unfinished"):
+            open_source(f"tfds:{tmp_path / 'sets' / '1.0.0'}{split}")
+
+
+def test_a_list_that_names_a_picture_twice_is_refused(tmp_path: Path) -> None:
+    folder_of(tmp_path / "photos", [1, 2])
+    (tmp_path / "list.txt").write_text("photos/0.png\nphotos/1.png\nphotos/0.png\n")
+    with pytest.raises(ValueError, match=r"names pictures twice: photos/0\.png"):
+        written(Parts(open_source(str(tmp_path / "list.txt"))), tmp_path)
+
+
+def test_shards_are_closed_by_their_bytes_too(tmp_path: Path, monkeypatch) -> None:
+    files = folder_of(tmp_path / "photos", [1, 2, 3])
+    monkeypatch.setattr(tfds_writing, "BYTES_A_SHARD", 10)
+    written(parts_of(tmp_path / "photos"), tmp_path)
+    assert len(list((tmp_path / "sets" / "1.0.0").glob("*array_record*"))) == 3
+    assert contents(tmp_path) == [file.read_bytes() for file in files]
+
+
+def test_a_damaged_dataset_is_told(tmp_path: Path) -> None:
+    folder_of(tmp_path / "photos", [1, 2])
+    written(parts_of(tmp_path / "photos"), tmp_path)
+    info = tmp_path / "sets" / "1.0.0" / "dataset_info.json"
+    info.write_text(info.read_text()[:40])
+    with pytest.raises(ValueError, match=r"is damaged .* start anew"):
+        written(parts_of(tmp_path / "photos"), tmp_path, split="validation")

@@ -1,6 +1,6 @@
 import pytest
 
-from jaxinpaint.doctor.findings import Finding, Level, judged, some, table, worst
+from jaxinpaint.doctor.findings import Finding, Level, judged, line, some, worst
 
 
 @pytest.mark.parametrize(
@@ -18,9 +18,8 @@ def test_a_finding_is_as_bad_as_its_worst_remedy() -> None:
 
 
 def test_the_table_has_a_line_a_finding_and_what_to_do_below() -> None:
-    told = table(
-        [Finding("masks", "ok", "12 files"), Finding("leak", "fail", "word " * 40, "mend")]
-    )
+    findings = [Finding("masks", "ok", "12 files"), Finding("leak", "fail", "word " * 40, "mend")]
+    told = "\n".join(map(line, findings))
     lines = told.splitlines()
     assert lines[0].split() == ["ok", "masks", "12", "files"]
     assert lines[1].startswith("fail")

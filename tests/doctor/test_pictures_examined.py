@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from jaxinpaint.data.config import DataConfig
+from jaxinpaint.data.examples import training_pictures
 from jaxinpaint.data.sources import built_in, open_source
 from jaxinpaint.doctor.findings import Finding
-from jaxinpaint.doctor.pictures import examine, examine_held_out, look
+from jaxinpaint.doctor.pictures import copies, examine, examine_examples, examine_held_out, look
 
 DATA = DataConfig(size=32)
 
@@ -87,7 +88,7 @@ def test_copies_are_found_byte_for_byte_and_by_their_looks(folder: Path) -> None
     scene(1).resize((40, 40)).save(folder / "smaller.jpg", quality=60)
     finding = found(folder)["duplicates"]
     assert finding.level == "warn"
-    assert finding.found.startswith("1 copies byte for byte")
+    assert "among 7 pictures 1 copies byte for byte" in finding.found
     assert "1 pairs that look alike" in finding.found
 
 
@@ -112,10 +113,35 @@ def test_held_out_pictures_that_are_trained_on_are_found(
         (judged_on / "other_name.png").write_bytes((folder / "3.png").read_bytes())
     elif copy == "looks":
         scene(3).resize((50, 50)).save(judged_on / "other_name.jpg", quality=70)
-    training, held_out = (look(open_source(str(part)), 100) for part in (folder, judged_on))
-    finding = by_subject(examine_held_out(training, held_out))["leak"]
-    assert finding.level == level
-    assert ("other_name" in finding.found) == (copy is not None)
+    sources = [open_source(str(part)) for part in (folder, judged_on)]
+    training, held_out = (look(source, 100) for source in sources)
+    for found in (copies(*sources), None):
+        finding = by_subject(examine_held_out(training, held_out, found))["leak"]
+        assert finding.level == level
+        assert ("other_name" in finding.found) == (copy is not None)
+
+
+def test_copies_are_found_among_all_files_not_only_those_looked_at(folder: Path) -> None:
+    judged_on = folder.parent / "judged"
+    judged_on.mkdir()
+    (judged_on / "copy.png").write_bytes((folder / "4.png").read_bytes())
+    sources = [open_source(str(part)) for part in (folder, judged_on)]
+    training, held_out = (look(source, 1) for source in sources)
+    finding = by_subject(examine_held_out(training, held_out, copies(*sources)))["leak"]
+    assert finding.level == "fail"
+    assert "1 held-out and 1 training pictures" in finding.found, "what was compared is told"
+
+
+def test_pictures_whose_masks_do_not_fit_are_told(folder: Path) -> None:
+    masks = folder.parent / "masks"
+    masks.mkdir()
+    for number in range(5):
+        Image.new("L", (64, 64 - number // 4)).save(masks / f"{number}.png")
+    data = DataConfig(source=str(folder), holes=str(masks))
+    (finding,) = examine_examples(training_pictures(data, paired_holes=True), 100)
+    assert finding.level == "warn"
+    assert "1 of 5 pictures" in finding.found
+    assert "4.png is 64x63" in finding.found
 
 
 def test_of_many_some_from_all_over_are_looked_at(folder: Path) -> None:

@@ -1,13 +1,12 @@
 import math
 from collections.abc import Iterator
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxinpaint.doctor import trial
 from jaxinpaint.doctor.findings import Finding
-from jaxinpaint.doctor.trial import Trial, judge, try_out
+from jaxinpaint.doctor.trial import Trial, judge, prepare, reading_speed, try_out
 from jaxinpaint.recipes import ContextEncoderConfig, PANConfig, PartialConvConfig, make
 from jaxinpaint.recipes.base import Crops
 
@@ -16,9 +15,7 @@ def found(tried: Trial, seconds: float = 60.0) -> dict[str, Finding]:
     return {finding.subject: finding for finding in judge(tried, seconds)}
 
 
-LEARNS = Trial(
-    read=100.0, trained=10.0, steps=200, losses=(3.0, 1.0), error=(0.3, 0.1), step_bytes=None
-)
+LEARNS = Trial(read=100.0, trained=10.0, steps=200, losses=(3.0, 1.0), error=(0.3, 0.1))
 
 
 @pytest.mark.parametrize(("read", "level"), [(100, "ok"), (12, "warn"), (9, "fail")])
@@ -71,17 +68,13 @@ def crops(*, size: int, paired: bool = False) -> Iterator[Crops]:
 def test_a_trial_reads_trains_and_measures(monkeypatch, config, size: int) -> None:
     monkeypatch.setattr(trial, "READING_SECONDS", 0.01)
     paired = isinstance(config, PANConfig)
-    tried = try_out(
-        make(config),
-        crops(size=size, paired=paired),
-        size=(size, size),
-        seed=0,
-        last=9,
-        seconds=0.0,
-    )
+    batches = crops(size=size, paired=paired)
+    read = reading_speed(batches)
+    ready = prepare(make(config), next(batches), size=(size, size), seed=0, last=9)
+    assert ready.step_bytes is None or ready.step_bytes > ready.batch.image.nbytes / 8
+    tried = try_out(ready, read=read, seconds=0.0)
     assert tried.steps == 2
     assert tried.read > 0
     assert tried.trained > 0
     assert 1 <= len(tried.losses) <= 2
     assert all(0 < error < 1 for error in tried.error)
-    assert tried.step_bytes is None or tried.step_bytes > jnp.zeros((8, size, size, 3)).nbytes / 8
