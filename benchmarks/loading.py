@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -29,6 +29,7 @@ from jaxinpaint.data import examples
 from jaxinpaint.data.pictures import read_rgb, scaled
 from jaxinpaint.data.sources import built_in, open_source
 from jaxinpaint.data.tfds_writing import Parts, prepare
+from jaxinpaint.doctor.trial import reading_speed
 from jaxinpaint.recipes.base import Crops
 from jaxinpaint.run_config import RunConfig
 from jaxinpaint.training.parallel import (
@@ -83,7 +84,7 @@ def compare(config: RunConfig, folder: Path, rounds: int, seconds: float, *, smo
     }
     next(readers["built-in, kept in memory"])
     turns: dict[str, Callable[[], float]] = {
-        name: _reading(crops, seconds) for name, crops in readers.items()
+        name: partial(reading_speed, crops, seconds=seconds) for name, crops in readers.items()
     }
     turns["a step"] = _training(cached, seconds)
     speeds: dict[str, list[float]] = {name: [] for name in turns}
@@ -94,19 +95,6 @@ def compare(config: RunConfig, folder: Path, rounds: int, seconds: float, *, smo
     for name, measured in speeds.items():
         speed = statistics.median(measured)
         print(f"{name:26s} {speed:8.1f} pictures a second   {speed / step:6.1f} x a step's")
-
-
-def _reading(crops: Iterator[Crops], seconds: float) -> Callable[[], float]:
-    def turn() -> float:
-        # What was read ahead while others had their turn does not count.
-        for _ in islice(crops, 8):
-            pass
-        started, pictures = time.perf_counter(), 0
-        while (passed := time.perf_counter() - started) < seconds:
-            pictures += len(next(crops).image)
-        return pictures / passed
-
-    return turn
 
 
 def _training(parts: Assembly, seconds: float) -> Callable[[], float]:

@@ -171,7 +171,7 @@ def _with_pictures(config: RunConfig, digests: dict[str, str]) -> RunConfig:
         if config.pictures.get(noun, digest) != digest:
             raise ValueError(
                 f"this run began with other {noun}: their names or number have changed, and it "
-                f"would not end as it would have. Bring them back, or --start-from this run in a "
+                "would not end as it would have. Bring them back, or --start-from this run in a "
                 "new one"
             )
     return dataclasses.replace(config, pictures=digests)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jaxinpaint.cli.assembling import Assembly
+    from jaxinpaint.data.sources import Source
     from jaxinpaint.doctor.findings import Finding
     from jaxinpaint.run_config import RunConfig
 
+READING_SECONDS = 5.0
 DESCRIPTION = (
     "Look for what would spoil a run: bad, small, grey or doubled pictures, held-out ones that are "
     "trained on, swapped masks, devices, precision, disk, memory, reading that is too slow, and a "
@@ -74,7 +76,7 @@ def examine(config: "RunConfig", *, folder: Path, most: int, seconds: float) -> 
         return
     state = abstract_state(parts.recipe, config.data)
     yield machine.examine_disk(folder, state, config.loop.keep)
-    yield from _or_why_not("reading", _of_trial(parts, most, seconds))
+    yield from _or_why_not("trial", _of_trial(parts, most, seconds))
 
 
 def _of_data(config: "RunConfig", most: int) -> Iterator["Finding"]:
@@ -84,19 +86,22 @@ def _of_data(config: "RunConfig", most: int) -> Iterator["Finding"]:
     from jaxinpaint.doctor import holes, pictures
 
     data = config.data
-    training: list[pictures.Looked] = []
+    # Of the pictures, once they are looked at.
+    training: list[tuple[Source, pictures.Looked]] = []
 
     def of_pictures() -> Iterator["Finding"]:
-        training.append(pictures.look(open_source(data.source), most))
-        yield from pictures.examine(training[0], data)
+        source = open_source(data.source)
+        looked = pictures.look(source, most)
+        training.append((source, looked))
+        yield from pictures.examine(looked, data)
 
     def of_held_out() -> Iterator["Finding"]:
         source = held_out_source(data)
-        if source is not None and training:
-            held_out = pictures.look(source, most)
-            of_training = open_source(data.source)
-            copies = pictures.copies(of_training, source)
-            yield from pictures.examine_held_out(training[0], held_out, copies)
+        if source is None or not training:
+            return
+        trained_on, looked = training[0]
+        copies = pictures.copies(trained_on, source)
+        yield from pictures.examine_held_out(looked, pictures.look(source, most), copies)
 
     def of_holes() -> Iterator["Finding"]:
         if data.holes is not None:
@@ -117,7 +122,7 @@ def _or_why_not(subject: str, findings: Iterator["Finding"]) -> Iterator["Findin
         yield from findings
     # RuntimeError: what devices raise, such as when their memory is full.
     except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
-        yield Finding(subject, "fail", "can't be looked at", str(error))
+        yield Finding(subject, "fail", "could not be gone through with", str(error))
 
 
 def _of_trial(parts: "Assembly", most: int, seconds: float) -> Iterator["Finding"]:
@@ -129,7 +134,7 @@ def _of_trial(parts: "Assembly", most: int, seconds: float) -> Iterator["Finding
     if config.data.pairs or getattr(config.recipe, "holes", None) == "paired":
         yield from examine_examples(parts.pictures, most)
     with closing(parts.crops_from(0)) as crops:
-        read = trial.reading_speed(crops)
+        read = trial.reading_speed(crops, seconds=READING_SECONDS)
         ready = trial.prepare(
             parts.recipe,
             next(crops),

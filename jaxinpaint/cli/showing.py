@@ -78,10 +78,6 @@ def _show_holes(recipe: Recipe, pictures: Sequence[RGB], data: DataConfig) -> Sh
 
     further = _further(recipe)
 
-    def fill_all(variables: Variables, image: Image, hole: Hole) -> Image:
-        assert recipe.inpaint is not None
-        return recipe.inpaint(variables, image, hole).composite
-
     def sample(state: TrainState) -> RGB:
         rows, named = [], {}
         for truth, hole in cases[:SHOWN]:
@@ -106,10 +102,19 @@ def _show_holes(recipe: Recipe, pictures: Sequence[RGB], data: DataConfig) -> Sh
         ]
         _save(grid(rows, ["input", *fills, "truth"]), folder)
 
+    return Show(len(pictures), sample, _judge_holes(recipe, pictures, margin, data), compare)
+
+
+def _judge_holes(
+    recipe: Recipe, pictures: Sequence[RGB], margin: int, data: DataConfig
+) -> Callable[[TrainState], dict[str, float]]:
+    def fill(variables: Variables, image: Image, hole: Hole) -> Image:
+        assert recipe.inpaint is not None
+        return recipe.inpaint(variables, image, hole).composite
+
     truth = np.stack([middle(picture, data.size) for picture in pictures])
     hole = held_out.fixed_holes(truth.shape[:3], margin=margin)
-    judge = _judge(fill_all, in_batches.Judged(truth, truth, hole), data)
-    return Show(len(pictures), sample, judge, compare)
+    return _judge(fill, in_batches.Judged(truth, truth, hole), data)
 
 
 def _further(recipe: Recipe) -> Callable[[Variables, RGB, Missing], dict[str, RGB]]:
@@ -132,10 +137,6 @@ def _further(recipe: Recipe) -> Callable[[Variables, RGB, Missing], dict[str, RG
 def _show_pairs(recipe: Recipe, pairs: Sequence[Pair], data: DataConfig) -> Show:
     make = translator.of(recipe, {})
 
-    def make_all(variables: Variables, shown: Image, hole: Hole) -> Image:
-        assert recipe.translate is not None
-        return recipe.translate(variables, shown)
-
     def maker(state: TrainState) -> translator.Translator:
         return dataclasses.replace(make, variables=state.generator)
 
@@ -148,12 +149,21 @@ def _show_pairs(recipe: Recipe, pairs: Sequence[Pair], data: DataConfig) -> Show
         print(f"\nPSNR, mean of {len(pairs)} held-out pictures: {np.mean(scores):5.2f} dB")
         _save(sample(state), folder)
 
+    return Show(len(pairs), sample, _judge_pairs(recipe, pairs, data), compare)
+
+
+def _judge_pairs(
+    recipe: Recipe, pairs: Sequence[Pair], data: DataConfig
+) -> Callable[[TrainState], dict[str, float]]:
+    def make(variables: Variables, shown: Image, hole: Hole) -> Image:
+        assert recipe.translate is not None
+        return recipe.translate(variables, shown)
+
     truth, shown = (
         np.stack([middle(part, data.size) for part in parts]) for parts in zip(*pairs, strict=True)
     )
     whole = np.ones((*truth.shape[:3], 1), np.float32)
-    judge = _judge(make_all, in_batches.Judged(truth, shown, whole), data)
-    return Show(len(pairs), sample, judge, compare)
+    return _judge(make, in_batches.Judged(truth, shown, whole), data)
 
 
 def _judge(

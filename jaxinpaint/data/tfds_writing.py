@@ -31,7 +31,7 @@ from jaxinpaint.data.tfds_source import INFO, PROGRESS
 
 PICTURES_A_SHARD, BYTES_A_SHARD = 1000, 2**28  # at most, whichever comes first; it is in memory
 SKIPPED = "skipped.jsonl"
-AHEAD = 64  # pictures that are read while others are written
+AT_A_TIME = 64  # pictures that are read by several threads
 
 
 class Parts(NamedTuple):
@@ -102,12 +102,14 @@ def prepare(
     complete = _was_complete(folder, split, digest)
     features = _features(parts)
     earlier = written = _written(folder, split, features)
-    first = names.index(_last_name(folder, split, features)) + 1 if earlier else 0
-    numbers = {name: number for number, name in enumerate(names)}
-    skipped = [skip for skip in _read_skipped(folder, split) if numbers[skip.name] < first]
+    skipped = _read_skipped(folder, split)
     if complete:
-        return Prepared(written, earlier, _read_skipped(folder, split))
+        advance(len(names))
+        return Prepared(written, earlier, skipped)
     _note(folder, split, digest, complete=False)
+    first = names.index(_last_name(folder, split, features)) + 1 if earlier else 0
+    looked_at = set(names[:first])
+    skipped = [skip for skip in skipped if skip.name in looked_at]
     advance(first)
     made = _made(parts, names, range(first, len(names)), short_side)
     while shard := _next_shard(made, skipped, advance):
@@ -299,7 +301,7 @@ def _made(
 
     left = iter(numbers)
     with ThreadPoolExecutor() as pool:
-        while some := list(islice(left, AHEAD)):
+        while some := list(islice(left, AT_A_TIME)):
             yield from pool.map(make, some)
 
 
@@ -328,19 +330,17 @@ def _contents(parts: Parts, number: int, short_side: int | None) -> dict[str, by
 def _picture(file: File, image: Image.Image, short_side: int | None) -> bytes:
     """A picture as it is stored."""
     content = content_of(file)
-    shrinks = short_side is not None and min(image.size) > short_side
     with Image.open(BytesIO(content)) as original:
         kind = original.format
         upright = original.getexif().get(ExifTags.Base.Orientation, 1) == 1
         plain = original.mode == "RGB" and not original.has_transparency_data
-    if kind in ("JPEG", "PNG") and upright and plain and not shrinks:
-        return content
     colours = np.asarray(in_colours(image))
-    if not shrinks:
-        return _encoded(colours, "PNG")
-    assert short_side is not None
-    smaller = scaled(colours, short_side)
-    return _encoded(smaller, "JPEG", quality=95) if kind == "JPEG" else _encoded(smaller, "PNG")
+    if short_side is not None and min(image.size) > short_side:
+        smaller = scaled(colours, short_side)
+        return _encoded(smaller, "JPEG", quality=95) if kind == "JPEG" else _encoded(smaller, "PNG")
+    if kind in ("JPEG", "PNG") and upright and plain:
+        return content
+    return _encoded(colours, "PNG")
 
 
 def _hole(file: File, short_side: int | None) -> bytes:

@@ -23,7 +23,7 @@ from jaxinpaint.training.parallel import (
     to_devices,
 )
 
-READING_SECONDS = 5.0
+READ_FIRST = 8  # batches that do not count: some of them were read ahead
 ENOUGH = 1.5  # times as fast as steps should reading be, on a machine that does nothing else
 LEARNED = 0.7  # of its first error that is left of a batch that is being learned by heart
 FEWEST_STEPS = 30  # from which on not learning says anything
@@ -51,14 +51,14 @@ class Trial(NamedTuple):
     error: tuple[float, float]
 
 
-def reading_speed(crops: Iterator[Crops]) -> float:
-    """Pictures a second, once reading is under way."""
-    for _ in islice(crops, 2):
+def reading_speed(crops: Iterator[Crops], *, seconds: float) -> float:
+    """Pictures a second over some seconds, once reading is under way."""
+    for _ in islice(crops, READ_FIRST):
         pass
     started, pictures = time.perf_counter(), 0
-    while (seconds := time.perf_counter() - started) < READING_SECONDS:
+    while (passed := time.perf_counter() - started) < seconds:
         pictures += len(next(crops).image)
-    return pictures / seconds
+    return pictures / passed
 
 
 class Ready(NamedTuple):

@@ -1,6 +1,7 @@
 """``jaxinpaint doctor`` on sound and sick folders."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ TINY += ["--recipe.width", "0.06", "--seconds", "0"]
 @pytest.fixture
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Four sound pictures; and reading is timed for a moment."""
-    monkeypatch.setattr(trial, "READING_SECONDS", 0.01)
+    monkeypatch.setattr(sys.modules[doctor.__module__], "READING_SECONDS", 0.01)
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "photos"
     folder.mkdir()
@@ -95,7 +96,7 @@ def test_unreadable_pictures_are_a_failure_that_is_told(photos: Path, capsys) ->
         path.write_text("no picture")
     code, levels = told(capsys, "--data.source", str(photos), *TINY)
     assert code == 2
-    assert levels["pictures"] == levels["reading"] == "fail"
+    assert levels["pictures"] == levels["trial"] == "fail"
 
 
 def test_bad_options_are_one_line(tmp_path: Path, monkeypatch, capsys) -> None:
@@ -123,5 +124,5 @@ def test_what_a_device_raises_is_a_finding_after_all_others(
     monkeypatch.setattr(trial, "try_out", full)
     code, levels = told(capsys, "--data.source", str(photos), *TINY)
     assert code == 2
-    assert levels["reading"] == "fail"
+    assert levels["trial"] == "fail"
     assert levels["memory"] == "ok"

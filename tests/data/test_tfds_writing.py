@@ -287,7 +287,7 @@ def killed_after(pictures: int) -> Callable[[int], None]:
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tfds_writing, "PICTURES_A_SHARD", 3)
-    monkeypatch.setattr(tfds_writing, "AHEAD", 2)
+    monkeypatch.setattr(tfds_writing, "AT_A_TIME", 2)
 
 
 def data_files(folder: Path) -> dict[str, bytes]:

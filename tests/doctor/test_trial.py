@@ -4,7 +4,6 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from jaxinpaint.doctor import trial
 from jaxinpaint.doctor.findings import Finding
 from jaxinpaint.doctor.trial import Trial, judge, prepare, reading_speed, try_out
 from jaxinpaint.recipes import ContextEncoderConfig, PANConfig, PartialConvConfig, make
@@ -65,11 +64,10 @@ def crops(*, size: int, paired: bool = False) -> Iterator[Crops]:
     ],
     ids=["holes", "middle", "pairs"],
 )
-def test_a_trial_reads_trains_and_measures(monkeypatch, config, size: int) -> None:
-    monkeypatch.setattr(trial, "READING_SECONDS", 0.01)
+def test_a_trial_reads_trains_and_measures(config, size: int) -> None:
     paired = isinstance(config, PANConfig)
     batches = crops(size=size, paired=paired)
-    read = reading_speed(batches)
+    read = reading_speed(batches, seconds=0.01)
     ready = prepare(make(config), next(batches), size=(size, size), seed=0, last=9)
     assert ready.step_bytes is None or ready.step_bytes > ready.batch.image.nbytes / 8
     tried = try_out(ready, read=read, seconds=0.0)
