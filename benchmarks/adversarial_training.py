@@ -46,9 +46,10 @@ from jaxinpaint.nets.discriminators import dcgan_discriminator, pan_discriminato
 from jaxinpaint.nets.network import Network
 from jaxinpaint.nets.pan import pan_unet
 from jaxinpaint.recipes import make
-from jaxinpaint.recipes.base import Batch, Metrics, Player, stepped
+from jaxinpaint.recipes.base import Batch, Metrics, Player
 from jaxinpaint.recipes.context_encoder import ContextEncoderConfig
 from jaxinpaint.recipes.pan import PANConfig
+from jaxinpaint.recipes.stepping import stepped
 
 BOTH = ("discriminator", "generator")
 

@@ -35,7 +35,6 @@ from jaxinpaint.run_config import RunConfig
 from jaxinpaint.training.parallel import (
     compile_init,
     compile_step,
-    place_on_all_devices,
     to_devices,
 )
 
@@ -98,12 +97,12 @@ def compare(config: RunConfig, folder: Path, rounds: int, seconds: float, *, smo
 
 
 def _training(parts: Assembly, seconds: float) -> Callable[[], float]:
-    placement = place_on_all_devices()
+    placement = parts.placement
     with closing(parts.crops_from(0)) as crops:
         batch = to_devices(next(crops), placement)
     size = (parts.config.data.size, parts.config.data.size)
     state = compile_init(parts.recipe.init, placement)(jax.random.key(0), size)
-    step = compile_step(parts.recipe.step_at(0), placement)
+    step = compile_step(parts.recipe.step_at(0), placement, state, batch).call
     state, _ = step(state, batch)
 
     def turn() -> float:

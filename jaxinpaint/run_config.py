@@ -14,7 +14,7 @@ from jaxinpaint import recipes
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.data.config import BUILT_IN, DataConfig
 from jaxinpaint.masks.shapes import Shapes
-from jaxinpaint.recipes import PartialConvConfig, Recipe, RecipeConfig
+from jaxinpaint.recipes import PartialConvConfig, Recipe, RecipeConfig, StepConfig
 from jaxinpaint.recipes.base import with_average
 from jaxinpaint.training.loop import LoopConfig
 
@@ -28,6 +28,7 @@ class RunConfig:
 
     recipe: RecipeConfig = field(default_factory=PartialConvConfig)
     data: DataConfig = field(default_factory=DataConfig)
+    step: Annotated[StepConfig, tyro.conf.arg(name="")] = field(default_factory=StepConfig)
     loop: Annotated[LoopConfig, tyro.conf.arg(name="")] = field(default_factory=LoopConfig)
     seed: int = 0
     """Of the weights, the order of the pictures, the crops and the holes."""
@@ -45,7 +46,11 @@ class RunConfig:
 
 
 def recipe_of(
-    config: RunConfig, *, vgg16: Variables | None = None, shapes: Shapes | None = None
+    config: RunConfig,
+    *,
+    vgg16: Variables | None = None,
+    shapes: Shapes | None = None,
+    axis_name: str | None = None,
 ) -> Recipe:
     """The recipe that a run trains.
 
@@ -53,11 +58,14 @@ def recipe_of(
         config: of the run.
         vgg16: VGG-16's published weights, for training with losses that look through it.
         shapes: of objects, for training with holes that have such.
+        axis_name: the mapped axis that it is trained over; None is the global view.
 
     Raises:
         ValueError: for a config that no recipe can be made from.
     """
-    recipe = recipes.make(config.recipe, vgg16=vgg16, shapes=shapes)
+    recipe = recipes.make(
+        config.recipe, config.step, vgg16=vgg16, shapes=shapes, axis_name=axis_name
+    )
     return with_average(recipe, config.average) if config.average else recipe
 
 
@@ -69,8 +77,13 @@ def save_config(config: RunConfig, folder: Path) -> None:
     """Writes ``config.yaml`` into the run folder, which is made."""
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{FILE}.partial"
-    partial.write_text(yaml.safe_dump(_converter().unstructure(config), sort_keys=False))
+    partial.write_text(as_text(config))
     partial.replace(folder / FILE)
+
+
+def as_text(config: RunConfig) -> str:
+    """The config as ``config.yaml`` holds it."""
+    return yaml.safe_dump(_converter().unstructure(config), sort_keys=False)
 
 
 def load_config(folder: Path) -> RunConfig:

@@ -19,6 +19,7 @@ from jaxinpaint.masks.shapes import Shapes
 from jaxinpaint.recipes import CRFillConfig, RecipeConfig
 from jaxinpaint.recipes.base import Batch, Crops, Multiple, Recipe, TrainState, Window
 from jaxinpaint.run_config import RunConfig, recipe_of
+from jaxinpaint.training.parallel import Placement, place_on_all_devices, spread
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Assembly(NamedTuple):
     Attributes:
         config: of the run, with the digests of the weights that its losses look through.
         recipe: what is trained.
+        placement: on which devices.
         pictures: what it is trained on.
         holes: masks for these, any for any.
         features: what to say of what the losses look through, if they do.
@@ -50,6 +52,7 @@ class Assembly(NamedTuple):
 
     config: RunConfig
     recipe: Recipe
+    placement: Placement
     pictures: Pictures
     holes: Pictures | None
     features: str | None
@@ -78,7 +81,13 @@ def assemble(config: RunConfig) -> Assembly:
     vgg16, features = _looked_through(config.recipe)
     if vgg16 is not None:
         config = _with_digest(config, "vgg16", vgg16.digest)
-    recipe = recipe_of(config, vgg16=vgg16.variables if vgg16 else None, shapes=_shapes(config))
+    placement = place_on_all_devices(config.loop.parallel, shard_params=config.loop.shard_params)
+    recipe = recipe_of(
+        config,
+        vgg16=vgg16.variables if vgg16 else None,
+        shapes=_shapes(config),
+        axis_name=placement.axis_name,
+    )
     _check_size(config.data.size, recipe.takes)
     _check_pairs(recipe, config.data)
     kind = _check_holes(config)
@@ -86,7 +95,7 @@ def assemble(config: RunConfig) -> Assembly:
     holes = hole_pictures(config.data.holes) if config.data.holes and kind == "folder" else None
     seen = {"pictures": pictures.digest} | ({"masks": holes.digest} if holes else {})
     config = _with_pictures(config, seen)
-    return Assembly(config, recipe, pictures, holes, features, Skipped())
+    return Assembly(config, recipe, placement, pictures, holes, features, Skipped())
 
 
 def abstract_batch(data: DataConfig) -> Batch:
@@ -107,7 +116,7 @@ def abstract_state(recipe: Recipe, data: DataConfig) -> TrainState:
     return jax.eval_shape(lambda key: recipe.init(key, size), jax.random.key(0))
 
 
-def check_steps(recipe: Recipe, data: DataConfig, steps: int) -> None:
+def check_steps(recipe: Recipe, config: RunConfig, placement: Placement) -> None:
     """Goes through a step of each kind without computing it.
 
     So a config that can't be run takes no folder.
@@ -115,14 +124,17 @@ def check_steps(recipe: Recipe, data: DataConfig, steps: int) -> None:
     Raises:
         ValueError: for whatever the network, the sampler or the devices refuse.
     """
-    if data.batch_size % jax.device_count():
+    devices = placement.mesh.size
+    if config.data.batch_size % (devices * config.step.accumulate):
+        among = f"{devices} devices"
+        if config.step.accumulate > 1:
+            among += f" and {config.step.accumulate} parts (--accumulate)"
         raise ValueError(
-            f"--data.batch-size {data.batch_size} does not divide among the "
-            f"{jax.device_count()} devices"
+            f"--data.batch-size {config.data.batch_size} does not divide among {among}"
         )
-    state, batch = abstract_state(recipe, data), abstract_batch(data)
-    for step in dict.fromkeys(map(recipe.step_at, range(steps))):
-        jax.eval_shape(step, state, batch)
+    state, batch = abstract_state(recipe, config.data), abstract_batch(config.data)
+    for step in dict.fromkeys(map(recipe.step_at, range(config.loop.steps))):
+        jax.eval_shape(spread(step, placement), state, batch)
 
 
 def _looked_through(config: RecipeConfig) -> tuple[PublishedWeights | None, str | None]:

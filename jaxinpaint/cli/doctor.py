@@ -70,7 +70,7 @@ def examine(config: "RunConfig", *, folder: Path, most: int, seconds: float) -> 
     yield from _or_why_not("devices", machine.examine_devices())
     try:
         parts = assemble(config)
-        check_steps(parts.recipe, config.data, config.loop.steps)
+        check_steps(parts.recipe, parts.config, parts.placement)
     except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
         yield Finding("config", "fail", "this run can't start", str(error))
         return
@@ -138,6 +138,7 @@ def _of_trial(parts: "Assembly", most: int, seconds: float) -> Iterator["Finding
         ready = trial.prepare(
             parts.recipe,
             next(crops),
+            parts.placement,
             size=(config.data.size, config.data.size),
             seed=config.seed,
             last=config.loop.steps - 1,

@@ -18,13 +18,13 @@ from jaxinpaint.evaluation import baselines, held_out, in_batches
 from jaxinpaint.evaluation.grids import grid, holed
 from jaxinpaint.inpainter import padded
 from jaxinpaint.photos import in_dtype
-from jaxinpaint.recipes.base import Multiple, Recipe, TrainState, Window
+from jaxinpaint.recipes.base import Multiple, Recipe, Window
 
 SHOWN = 8  # rows of a grid
 
 
 class Show(NamedTuple):
-    """What can be shown of a state of training.
+    """What can be shown of the variables that fill holes.
 
     Attributes:
         pictures: how many there are.
@@ -34,9 +34,9 @@ class Show(NamedTuple):
     """
 
     pictures: int
-    sample: Callable[[TrainState], RGB]
-    judge: Callable[[TrainState], dict[str, float]]
-    compare: Callable[[TrainState, Path], None]
+    sample: Callable[[Variables], RGB]
+    judge: Callable[[Variables], dict[str, float]]
+    compare: Callable[[Variables, Path], None]
 
 
 def show_held_out(recipe: Recipe, data: DataConfig, tell: Callable[[str], None]) -> Show | None:
@@ -73,22 +73,22 @@ def _show_holes(recipe: Recipe, pictures: Sequence[RGB], data: DataConfig) -> Sh
     else:
         kind, cases = "irregular", held_out.cases(pictures)
 
-    def filler(state: TrainState) -> inpainter.Inpainter:
-        return dataclasses.replace(fill, variables=state.generator)
+    def filler(variables: Variables) -> inpainter.Inpainter:
+        return dataclasses.replace(fill, variables=variables)
 
     further = _further(recipe)
 
-    def sample(state: TrainState) -> RGB:
+    def sample(variables: Variables) -> RGB:
         rows, named = [], {}
         for truth, hole in cases[:SHOWN]:
-            filled = filler(state).fill(truth, hole)
-            named = further(state.generator, truth, hole)
+            filled = filler(variables).fill(truth, hole)
+            named = further(variables, truth, hole)
             pictures = (holed(truth, hole), filled.output, filled.composite, *named.values(), truth)
             rows.append(pictures)
         return grid(rows, ["input", "output", "composite", *named, "truth"])
 
-    def compare(state: TrainState, folder: Path) -> None:
-        fills = _methods() | {"network": filler(state)}
+    def compare(variables: Variables, folder: Path) -> None:
+        fills = _methods() | {"network": filler(variables)}
         scores = held_out.psnr_in_holes(fills, cases)
         print(
             f"\nPSNR inside the hole, mean of {len(cases)} {kind} holes in held-out pictures "
@@ -107,7 +107,7 @@ def _show_holes(recipe: Recipe, pictures: Sequence[RGB], data: DataConfig) -> Sh
 
 def _judge_holes(
     recipe: Recipe, pictures: Sequence[RGB], margin: int, data: DataConfig
-) -> Callable[[TrainState], dict[str, float]]:
+) -> Callable[[Variables], dict[str, float]]:
     def fill(variables: Variables, image: Image, hole: Hole) -> Image:
         assert recipe.inpaint is not None
         return recipe.inpaint(variables, image, hole).composite
@@ -137,24 +137,24 @@ def _further(recipe: Recipe) -> Callable[[Variables, RGB, Missing], dict[str, RG
 def _show_pairs(recipe: Recipe, pairs: Sequence[Pair], data: DataConfig) -> Show:
     make = translator.of(recipe, {})
 
-    def maker(state: TrainState) -> translator.Translator:
-        return dataclasses.replace(make, variables=state.generator)
+    def maker(variables: Variables) -> translator.Translator:
+        return dataclasses.replace(make, variables=variables)
 
-    def sample(state: TrainState) -> RGB:
-        rows = [[source, maker(state)(source), image] for image, source in pairs[:SHOWN]]
+    def sample(variables: Variables) -> RGB:
+        rows = [[source, maker(variables)(source), image] for image, source in pairs[:SHOWN]]
         return grid(rows, ["input", "output", "truth"])
 
-    def compare(state: TrainState, folder: Path) -> None:
-        scores = [held_out.psnr(maker(state)(source), image) for image, source in pairs]
+    def compare(variables: Variables, folder: Path) -> None:
+        scores = [held_out.psnr(maker(variables)(source), image) for image, source in pairs]
         print(f"\nPSNR, mean of {len(pairs)} held-out pictures: {np.mean(scores):5.2f} dB")
-        _save(sample(state), folder)
+        _save(sample(variables), folder)
 
     return Show(len(pairs), sample, _judge_pairs(recipe, pairs, data), compare)
 
 
 def _judge_pairs(
     recipe: Recipe, pairs: Sequence[Pair], data: DataConfig
-) -> Callable[[TrainState], dict[str, float]]:
+) -> Callable[[Variables], dict[str, float]]:
     def make(variables: Variables, shown: Image, hole: Hole) -> Image:
         assert recipe.translate is not None
         return recipe.translate(variables, shown)
@@ -168,11 +168,11 @@ def _judge_pairs(
 
 def _judge(
     make: Callable[[Variables, Image, Hole], Image], of: in_batches.Judged, data: DataConfig
-) -> Callable[[TrainState], dict[str, float]]:
+) -> Callable[[Variables], dict[str, float]]:
     # All of it on one device: a step's batch may be spread over many.
     batch_size = max(1, data.batch_size // jax.device_count())
     score = in_batches.mean_psnr(make, of, batch_size)
-    return lambda state: {"held_out_psnr": score(state.generator)}
+    return lambda variables: {"held_out_psnr": score(variables)}
 
 
 def _methods() -> dict[str, held_out.Fill]:

@@ -2,22 +2,30 @@
 
 import argparse
 import dataclasses
+import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
+import platformdirs
+
 from jaxinpaint.cli import choosing, told_plainly
-from jaxinpaint.cli.assembling import Skipped, abstract_state, assemble, check_steps
-from jaxinpaint.cli.showing import show_held_out
+from jaxinpaint.cli.assembling import Assembly, Skipped, abstract_state, assemble, check_steps
+from jaxinpaint.cli.showing import Show, show_held_out
+from jaxinpaint.nets.network import dtype_of
 from jaxinpaint.recipes import PartialConvConfig, RecipeConfig
 from jaxinpaint.recipes.base import Recipe
-from jaxinpaint.run_config import FILE, RunConfig, load_config, save_config
+from jaxinpaint.run_config import FILE, RunConfig, as_text, load_config, save_config
 from jaxinpaint.trained import read_players
-from jaxinpaint.training.loop import Trained, require_fitting, train
+from jaxinpaint.training import processes, run_lock
+from jaxinpaint.training.beginning import require_fitting
+from jaxinpaint.training.loop import Trained, train
 
 MOST_TOLD = 50  # pictures that could not be read, at the end of a run
 
@@ -26,7 +34,9 @@ WORDS = {
     "description": (
         "Train an inpainting network.\n\n"
         "--run FOLDER: where the run goes (default: a new folder under runs/).\n"
-        "--resume RUN: go on with an interrupted run, as if it had never stopped."
+        "--resume RUN: go on with an interrupted run, as if it had never stopped.\n"
+        "--coordinator HOST:PORT --processes N --process I: be one of several processes that "
+        "train together; --coordinator auto finds these out (docs/scaling.md)."
     ),
 }
 
@@ -43,10 +53,11 @@ def main() -> None:
     """Trains as the command line says."""
     with told_plainly():
         order = parse(sys.argv[1:])
-        trained = run(order)
-        if trained.stopped:
-            print(f"\nstopped at step {int(trained.state.step)} and saved. Go on with:")
-            print(f"    {_command(sys.argv[0], '--resume', order.folder)}")
+        with _quiet_but_first():
+            trained = run(order)
+            if trained.stopped:
+                print(f"\nstopped at step {int(trained.state.step)} and saved. Go on with:")
+                print(f"    {_command(sys.argv[0], '--resume', order.folder)}")
 
 
 def parse(arguments: Sequence[str]) -> Order:
@@ -59,13 +70,21 @@ def parse(arguments: Sequence[str]) -> Order:
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--run", type=Path)
     first.add_argument("--resume", type=Path)
+    first.add_argument("--coordinator")
+    first.add_argument("--processes", type=int)
+    first.add_argument("--process", type=int)
     where, rest = first.parse_known_args(arguments)
+    if where.coordinator is not None:
+        processes.join(where.coordinator, processes=where.processes, process=where.process)
+    elif where.processes is not None or where.process is not None:
+        raise ValueError("--processes and --process need --coordinator HOST:PORT")
     if where.resume is not None:
         if where.run is not None:
             raise ValueError("--resume goes on in its own folder; leave out --run")
         return _resumed(where.resume, rest)
     preset, config = choosing.chosen(rest, **WORDS)
-    folder = where.run or _new_folder(preset)
+    # Of all processes: another may find that the first one has made its folder.
+    folder = Path(processes.from_first(str(where.run or _new_folder(preset))))
     # A run that was killed before it had a config has left nothing to go on with.
     if (folder / FILE).exists():
         raise ValueError(f"{folder} is a run already: --resume {folder}, or choose another")
@@ -77,49 +96,99 @@ def run(order: Order) -> Trained:
 
     Raises:
         ValueError: for a config that can't be run, or pictures that are not there.
-        NotFinite: if a loss term becomes infinite or no number.
+        NotFinite: if a loss term or an update becomes infinite or no number.
     """
     folder = order.folder
+    if order.config.loop.compile_cache:
+        _keep_compiled()
     parts = assemble(order.config)
     config, recipe, skipped = parts.config, parts.recipe, parts.skipped
+    processes.require_alike(as_text(config), "the config")
     show = show_held_out(recipe, config.data, skipped.tell)
-    check_steps(recipe, config.data, config.loop.steps)
+    check_steps(recipe, config, parts.placement)
     weights = config.start_from and cache(partial(read_players, config.start_from))
     if weights and not order.resumes:
         require_fitting(weights(), abstract_state(recipe, config.data))
-    save_config(config, folder)
+    with run_lock.locked(folder) if processes.is_first() else nullcontext():
+        if processes.is_first():
+            save_config(config, folder)
+        _tell_beginning(order, parts, show)
+        trained = train(
+            recipe,
+            config.loop,
+            parts.placement,
+            folder=folder,
+            size=(config.data.size, config.data.size),
+            seed=config.seed,
+            crops_from=parts.crops_from,
+            sample=show and show.sample,
+            judge=show and show.judge,
+            weights=weights,
+            dtype=dtype_of(config.step.precision),
+        )
+        _tell_skipped(skipped)
+        if show and not trained.stopped:
+            variables = parts.placement.here(trained.state.generator)
+            if processes.is_first():
+                show.compare(variables, folder)
+    if not trained.stopped:
+        _tell_end(folder, parts, show)
+    return trained
+
+
+def _keep_compiled() -> None:
+    """Keeps compiled programs in the user's cache, unless JAX has been told of another folder."""
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        folder = platformdirs.user_cache_path("jaxinpaint", appauthor=False) / "compiled"
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+
+
+@contextmanager
+def _quiet_but_first() -> Iterator[None]:
+    """Only the first of several processes prints; warnings and errors are told by all."""
+    if processes.is_first():
+        yield
+        return
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+        yield
+
+
+def _tell_beginning(order: Order, parts: Assembly, show: Show | None) -> None:
+    config = parts.config
     kept = f"{show.pictures} held out" if show else "none held out (--data.held-out)"
     begun = "going on with" if order.resumes else "run"
-    print(f"{begun} {folder}: {len(parts.pictures)} pictures, {kept}")
+    print(f"{begun} {order.folder}: {len(parts.pictures)} pictures, {kept}")
+    print(_devices(parts))
     if parts.features:
         print(f"features: {parts.features}")
-    _tell_stages(recipe, config.loop.steps)
+    _tell_stages(parts.recipe, config.loop.steps)
 
-    trained = train(
-        recipe,
-        config.loop,
-        folder=folder,
-        size=(config.data.size, config.data.size),
-        seed=config.seed,
-        crops_from=parts.crops_from,
-        sample=show and show.sample,
-        judge=show and show.judge,
-        weights=weights,
-    )
-    _tell_skipped(skipped)
-    if trained.stopped:
-        return trained
-    if show:
-        show.compare(trained.state, folder)
-        if parts.features:
-            print(f"the network was trained on features of {parts.features}")
-    if recipe.translate is None:
+
+def _devices(parts: Assembly) -> str:
+    """What is trained on, how a batch is spread over it, and what that does to learning rates."""
+    config, devices = parts.config, parts.placement.mesh.size
+    step, batch = config.step, config.data.batch_size
+    told = f"{devices} {jax.devices()[0].device_kind} ({config.loop.parallel})"
+    if jax.process_count() > 1:
+        told += f" of {jax.process_count()} processes"
+    told += f": batch {batch}, {batch // devices} on each"
+    if step.accumulate > 1:
+        told += f" in {step.accumulate} parts"
+    if not step.base_batch:
+        return f"{told}; learning rates as told"
+    factor = batch / step.base_batch
+    return f"{told}; learning rates × {factor:g}, told for a batch of {step.base_batch}"
+
+
+def _tell_end(folder: Path, parts: Assembly, show: Show | None) -> None:
+    if show and parts.features:
+        print(f"the network was trained on features of {parts.features}")
+    if parts.recipe.translate is None:
         print(f"the run is in {folder}; fill a hole with it:")
         print(f"    {_command('-m', 'jaxinpaint', 'inpaint', folder)} PHOTO --hole MASK -o FILLED")
     else:
         print(f"the run is in {folder}; make pictures with it:")
         print(f"    {_command('-m', 'jaxinpaint', 'translate', folder)} INPUT -o MADE")
-    return trained
 
 
 def _command(*arguments: object) -> str:
@@ -138,13 +207,18 @@ def _resumed(folder: Path, arguments: Sequence[str]) -> Order:
     as_here = choosing.places(config.data) | {"workers": config.data.workers}
     same_data = dataclasses.replace(earlier.data, **as_here)
     same_recipe = _told_alike(earlier.recipe, config.recipe)
-    allowed = dataclasses.replace(earlier, recipe=same_recipe, data=same_data, loop=config.loop)
+    same_step = dataclasses.replace(earlier.step, rematerialise=config.step.rematerialise)
+    allowed = dataclasses.replace(
+        earlier, recipe=same_recipe, data=same_data, step=same_step, loop=config.loop
+    )
     if config != allowed:
         raise ValueError(
-            f"--resume {folder} goes on with that run's recipe, data and seed; only --steps, "
-            "--log-every, --sample-every, --checkpoint-every and --keep can change, where the "
-            "pictures lie and by how many --data.workers they are read, and "
-            "--recipe.gradient-norms of partial convolutions. Start a new run for anything else"
+            f"--resume {folder} goes on with that run's recipe, data and seed; only what has no "
+            "part in its result can change: --steps, --log-every, --sample-every, "
+            "--checkpoint-every, --keep, --parallel, --shard-params, --rematerialise, --on-nan, "
+            "--profile and --compile-cache, where the pictures lie and by how many --data.workers "
+            "they are read, and --recipe.gradient-norms of partial convolutions. Start a new run "
+            "for anything else"
         )
     return Order(config, folder, resumes=True)
 

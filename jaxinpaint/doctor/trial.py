@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,9 +17,10 @@ from jaxinpaint.objectives.pixel import l1
 from jaxinpaint.ops.compositing import from_bytes
 from jaxinpaint.recipes.base import Batch, Crops, Recipe, Step, TrainState, Window
 from jaxinpaint.training.parallel import (
+    Compiled,
+    Placement,
     compile_init,
     compile_step,
-    place_on_all_devices,
     to_devices,
 )
 
@@ -76,28 +77,37 @@ class Ready(NamedTuple):
     recipe: Recipe
     batch: Batch
     state: TrainState
-    steps: dict[Step, Any]
+    steps: dict[Step, Compiled]
     first: int
     step_bytes: int | None
 
 
-def prepare(recipe: Recipe, crops: Crops, *, size: tuple[int, int], seed: int, last: int) -> Ready:
+def prepare(
+    recipe: Recipe,
+    crops: Crops,
+    placement: Placement,
+    *,
+    size: tuple[int, int],
+    seed: int,
+    last: int,
+) -> Ready:
     """Compiles what a trial needs.
 
     Args:
-        recipe: what is trained.
+        recipe: what is trained, made for the placement's axis.
         crops: a batch of training pictures.
+        placement: on which devices.
         size: of these.
         seed: of the weights.
         last: the number of the run's last step.
     """
-    placement = place_on_all_devices()
     batch = to_devices(crops, placement)
     state = compile_init(recipe.init, placement)(jax.random.key(seed), size)
     first = max([begin for _, begin in recipe.stages if begin <= last], default=0)
     kinds = dict.fromkeys(recipe.step_at(first + i) for i in range(FEWEST_STEPS))
-    steps = {kind: compile_step(kind, placement).lower(state, batch).compile() for kind in kinds}
-    return Ready(recipe, batch, state, steps, first, _step_bytes(steps.values()))
+    steps = {kind: compile_step(kind, placement, state, batch) for kind in kinds}
+    taken = [step.bytes for step in steps.values() if step.bytes is not None]
+    return Ready(recipe, batch, state, steps, first, max(taken, default=None))
 
 
 def try_out(ready: Ready, *, read: float, seconds: float) -> Trial:
@@ -116,7 +126,7 @@ def try_out(ready: Ready, *, read: float, seconds: float) -> Trial:
     while steps < 2 or trained < seconds:
         step = ready.steps[ready.recipe.step_at(ready.first + steps)]
         started = time.perf_counter()
-        state, metrics = step(state, batch)
+        state, metrics = step.call(state, batch)
         told = jax.device_get(metrics)
         trained += time.perf_counter() - started
         steps += 1
@@ -151,20 +161,6 @@ def _hole(recipe: Recipe, batch: Batch) -> Hole:
     margin = recipe.takes.margin if isinstance(recipe.takes, Window) else 0
     number, height, width, _ = batch.image.shape
     return jnp.asarray(held_out.fixed_holes((number, height, width), margin=margin))
-
-
-def _step_bytes(programs: Iterable[Any]) -> int | None:
-    """Bytes of what the largest program reads, makes and keeps in between, where that is told."""
-    analyses = [program.memory_analysis() for program in programs]
-    if any(analysis is None for analysis in analyses):
-        return None
-    return max(
-        analysis.argument_size_in_bytes
-        + analysis.output_size_in_bytes
-        + analysis.temp_size_in_bytes
-        - analysis.alias_size_in_bytes
-        for analysis in analyses
-    )
 
 
 def judge(trial: Trial, seconds: float) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from jaxinpaint.recipes.context_encoder import ContextEncoderConfig, context_enc
 from jaxinpaint.recipes.crfill import CRFillConfig, crfill
 from jaxinpaint.recipes.pan import PANConfig, pan
 from jaxinpaint.recipes.partial_conv import PartialConvConfig, partial_conv, perceptual_weights
+from jaxinpaint.recipes.stepping import PLAIN, StepConfig
 
 RecipeConfig = PartialConvConfig | ContextEncoderConfig | CRFillConfig | PANConfig
 
@@ -19,6 +20,7 @@ __all__ = [
     "PartialConvConfig",
     "Recipe",
     "RecipeConfig",
+    "StepConfig",
     "context_encoder",
     "crfill",
     "make",
@@ -30,6 +32,7 @@ __all__ = [
 
 def make(
     config: RecipeConfig,
+    how: StepConfig = PLAIN,
     *,
     vgg16: Variables | None = None,
     shapes: Shapes | None = None,
@@ -39,19 +42,20 @@ def make(
 
     Args:
         config: of any recipe.
+        how: its steps are made.
         vgg16: VGG-16's published weights, for training with losses that look through it.
         shapes: of objects that are cut out, where holes have such.
         axis_name: the mapped axis over which gradients and batch statistics are averaged.
     """
     match config:
         case PartialConvConfig():
-            return partial_conv(config, vgg16=vgg16, axis_name=axis_name)
+            return partial_conv(config, how, vgg16=vgg16, axis_name=axis_name)
         case ContextEncoderConfig():
-            return context_encoder(config, axis_name=axis_name)
+            return context_encoder(config, how, axis_name=axis_name)
         case CRFillConfig():
-            return crfill(config, shapes=shapes, axis_name=axis_name)
+            return crfill(config, how, shapes=shapes, axis_name=axis_name)
         case PANConfig():
-            return pan(config, axis_name=axis_name)
+            return pan(config, how, axis_name=axis_name)
 
 
 def vgg16_weights(config: RecipeConfig) -> Literal["imagenet", "random"] | None:

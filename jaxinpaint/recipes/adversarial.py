@@ -21,7 +21,13 @@ from jaxinpaint.recipes.base import (
     Step,
     TrainState,
     averaged_over,
+)
+from jaxinpaint.recipes.stepping import (
+    StepConfig,
+    accumulated,
+    rate_factor,
     stepped,
+    whole_batch,
 )
 from jaxinpaint.recipes.tasks import Posed, Task
 
@@ -98,6 +104,7 @@ def adversarial(
     discriminator: Side,
     *,
     moves_others_averages: bool,
+    how: StepConfig,
     axis_name: str | None,
 ) -> Recipe:
     """The recipe of a game, or of several one after the other.
@@ -111,6 +118,7 @@ def adversarial(
         discriminator: who judges what is painted.
         moves_others_averages: whether a player's turn also moves what the other keeps beside its
             parameters: running averages of the statistics that the turn used.
+        how: steps are made.
         axis_name: the mapped axis over which gradients are averaged.
     """
     sides = {"generator": generator, "discriminator": discriminator}
@@ -123,8 +131,10 @@ def adversarial(
             players = state.players
             if kind.begins is not None:
                 players = _begun_anew(players, optimisers, state.step == kind.begins)
+            rate = rate_factor(how, state.step, whole_batch(batch, axis_name))
+            move = partial(_moved, optimisers, how, rate, axis_name)
             players, metrics = _played(
-                kind, optimisers, players, posed, moves_others_averages, axis_name
+                kind, players, posed, move, moves_others_averages, how.accumulate
             )
             return replace(state, step=state.step + 1, players=players), metrics
 
@@ -164,55 +174,96 @@ def _begun_anew(
     return {name: anew(name, player) for name, player in players.items()}
 
 
+# What a pass may change: the generator's variables and the discriminator's.
+Both: TypeAlias = tuple[Variables, Variables]
+
+
+class _Painting(NamedTuple):
+    """What the generator made of a batch, how to pull at it, and its variables after that."""
+
+    painted: Painted
+    pull_back: Callable[[Painted], tuple[Variables]]
+    variables: Variables
+
+
+def _moved(
+    optimisers: Mapping[str, optax.GradientTransformation],
+    how: StepConfig,
+    rate: Scalar,
+    axis_name: str | None,
+    name: str,
+    player: Player,
+    variables: Variables,
+    gradients: Variables,
+    metrics: Metrics,
+) -> tuple[Player, Metrics]:
+    """A player after its move, by the gradients of this device, and all there is to tell of it."""
+    gradients, metrics = averaged_over(axis_name, (gradients, metrics))
+    player, norms = stepped(
+        name, player, variables, gradients, optimisers[name], clip=how.clip, rate=rate
+    )
+    return player, metrics | norms
+
+
 def _played(
     kind: Round,
-    optimisers: Mapping[str, optax.GradientTransformation],
     players: Mapping[str, Player],
     posed: Posed,
+    move: Callable[[str, Player, Variables, Variables, Metrics], tuple[Player, Metrics]],
     moves_others_averages: bool,
-    axis_name: str | None,
+    parts: int,
 ) -> tuple[dict[str, Player], Metrics]:
     """The players after the moves of those who move, and what there is to tell of these.
 
-    The discriminator moves first. The generator runs forward once; it is judged by the
-    discriminator as it is then, on the same pictures.
+    The discriminator moves first. The generator runs forward once, or if the batch comes in parts
+    once for each who moves; it is judged by the discriminator as it is then, on the same pictures.
     """
     game, movers, _ = kind
     g, d = players["generator"], players["discriminator"]
 
-    def paint(params: Variables) -> tuple[Painted, Variables]:
-        return game.paint({**g.variables, "params": params}, posed)
+    def painting(variables: Variables, posed: Posed) -> _Painting:
+        def paint(params: Variables) -> tuple[Painted, Variables]:
+            return game.paint({**variables, "params": params}, posed)
 
-    painted, pull_back, after_painting = jax.vjp(paint, g.variables["params"], has_aux=True)
+        return _Painting(*jax.vjp(paint, variables["params"], has_aux=True))
 
-    def discriminate(g: Player, d: Player) -> tuple[Player, Player, Metrics]:
+    shared = painting(g.variables, posed) if parts == 1 else None
+
+    def discriminating(kept: Both, posed: Posed) -> tuple[Variables, Both, Metrics]:
+        of_g, of_d = kept
+        painted, _, of_g = shared or painting(of_g, posed)
+
         def loss(params: Variables) -> Judged:
-            return game.discriminator_loss({**d.variables, "params": params}, posed, painted)
+            return game.discriminator_loss({**of_d, "params": params}, posed, painted)
 
-        gradients, (variables, metrics) = jax.grad(loss, has_aux=True)(d.variables["params"])
-        gradients, metrics = averaged_over(axis_name, (gradients, metrics))
-        d, norms = stepped("discriminator", d, variables, gradients, optimisers["discriminator"])
-        if moves_others_averages:
-            g = g._replace(variables=after_painting)
-        return g, d, metrics | norms
+        gradients, (of_d, metrics) = jax.grad(loss, has_aux=True)(of_d["params"])
+        return gradients, (of_g, of_d), metrics
 
-    def generate(g: Player, d: Player) -> tuple[Player, Player, Metrics]:
+    def generating(kept: Both, posed: Posed) -> tuple[Variables, Both, Metrics]:
+        of_g, of_d = kept
+        painted, pull_back, of_g = shared or painting(of_g, posed)
         judge = jax.grad(game.generator_loss, has_aux=True)
-        pull, (judged, metrics) = judge(painted, posed, d.variables)
-        gradients, metrics = averaged_over(axis_name, (pull_back(pull)[0], metrics))
-        g, norms = stepped("generator", g, after_painting, gradients, optimisers["generator"])
-        if moves_others_averages:
-            d = d._replace(variables=judged)
-        return g, d, metrics | norms
+        pull, (of_d, metrics) = judge(painted, posed, of_d)
+        return pull_back(pull)[0], (of_g, of_d), metrics
 
-    metrics: Metrics = {}
+    # What the generator keeps beside its parameters moves once, in whoever's turn it is.
+    before, told = g.variables, {}
     if "discriminator" in movers:
-        g, d, told = discriminate(g, d)
-        metrics |= told
+        gradients, (of_g, of_d), metrics = accumulated(
+            discriminating, (before, d.variables), posed, parts
+        )
+        d, told = move("discriminator", d, of_d, gradients, metrics)
+        if moves_others_averages:
+            g = g._replace(variables=of_g)
     if "generator" in movers:
-        g, d, told = generate(g, d)
-        metrics |= told
-    return {"generator": g, "discriminator": d}, metrics
+        gradients, (of_g, of_d), metrics = accumulated(
+            generating, (before, d.variables), posed, parts
+        )
+        g, of_generator = move("generator", g, of_g, gradients, metrics)
+        told |= of_generator
+        if moves_others_averages:
+            d = d._replace(variables=of_d)
+    return {"generator": g, "discriminator": d}, told
 
 
 def discriminator_metrics(losses: PerImage, of_real: Logits, of_fake: Logits) -> Metrics:

@@ -207,32 +207,6 @@ def gradient_norms(
     return {f"{name}_gradient": Mean(jnp.sum(norms(name)), n) for name in weights}
 
 
-def stepped(
-    name: str,
-    player: Player,
-    variables: Variables,
-    gradients: Variables,
-    optimiser: optax.GradientTransformation,
-) -> tuple[Player, Metrics]:
-    """A player after a step of its optimiser, and how long its gradient and its update were.
-
-    Args:
-        name: of the player.
-        player: as it was.
-        variables: what its forward pass gave back: new running averages, the same parameters.
-        gradients: of its parameters, averaged over the devices.
-        optimiser: its own.
-    """
-    updates, opt_state = optimiser.update(gradients, player.opt_state, variables["params"])
-    params = optax.apply_updates(variables["params"], updates)
-    one = jnp.ones(())
-    metrics = {
-        f"{name}_gradient_norm": Mean(optax.tree.norm(gradients), one),
-        f"{name}_update_norm": Mean(optax.tree.norm(updates), one),
-    }
-    return Player({**variables, "params": params}, opt_state), metrics
-
-
 def with_average(recipe: Recipe, decay: float) -> Recipe:
     """The recipe that also keeps a running average of the generator's variables.
 

@@ -20,6 +20,7 @@ from jaxinpaint import masks
 from jaxinpaint.array_typing import Hole, Image, Variables
 from jaxinpaint.nets.context_encoder import context_encoder as generator_network
 from jaxinpaint.nets.discriminators import dcgan_discriminator
+from jaxinpaint.nets.network import computed_in
 from jaxinpaint.objectives.adversarial import log_discriminator, log_generator
 from jaxinpaint.objectives.pixel import mse
 from jaxinpaint.recipes import tasks
@@ -34,6 +35,7 @@ from jaxinpaint.recipes.adversarial import (
 )
 from jaxinpaint.recipes.base import Recipe, Window, weighted_sum
 from jaxinpaint.recipes.options import check_size, refuse_unread
+from jaxinpaint.recipes.stepping import PLAIN, StepConfig
 from jaxinpaint.recipes.tasks import Paint, Painting, Posed, Task
 
 
@@ -94,7 +96,9 @@ class ContextEncoderConfig:
 UNREAD = {"center": ("hole_ratio", "hole_resolution"), "random-region": ("overlap",)}
 
 
-def context_encoder(config: ContextEncoderConfig, *, axis_name: str | None = None) -> Recipe:
+def context_encoder(
+    config: ContextEncoderConfig, how: StepConfig = PLAIN, *, axis_name: str | None = None
+) -> Recipe:
     """The recipe: a ``generator`` and a ``discriminator``, both trained by Adam in every step.
 
     The order of the PyTorch program: the discriminator sees true pictures (their centres, or all
@@ -110,6 +114,7 @@ def context_encoder(config: ContextEncoderConfig, *, axis_name: str | None = Non
 
     Args:
         config: every number of it.
+        how: its steps are made.
         axis_name: the mapped axis over which gradients and batch statistics are averaged, under
             ``pmap``; None is the global view, under ``jit``.
 
@@ -125,12 +130,17 @@ def context_encoder(config: ContextEncoderConfig, *, axis_name: str | None = Non
         bottleneck=config.bottleneck,
         deviation=config.deviation,
         axis_name=axis_name,
+        rematerialise=how.rematerialise,
     )
     discriminator = dcgan_discriminator(
         size=painted,
         width=config.discriminator_width,
         deviation=config.deviation,
         axis_name=axis_name,
+        rematerialise=how.rematerialise,
+    )
+    generator, discriminator = (
+        computed_in(network, how.precision) for network in (generator, discriminator)
     )
     w = config.pixel_weight
     weights = {"adversarial": 1 - w, "pixel": w**2 if config.pixel_weight_twice else w}
@@ -165,6 +175,7 @@ def context_encoder(config: ContextEncoderConfig, *, axis_name: str | None = Non
             optax.adam(config.discriminator_learning_rate, b1=config.beta1),
         ),
         moves_others_averages=config.moves_others_averages,
+        how=how,
         axis_name=axis_name,
     )
 

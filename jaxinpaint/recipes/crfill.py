@@ -28,7 +28,7 @@ from jaxinpaint.array_typing import Hole, Image, Logits, RandomKey, Variables
 from jaxinpaint.masks.shapes import Shapes
 from jaxinpaint.nets.crfill import compare, crfill_auxiliary, crfill_generator
 from jaxinpaint.nets.discriminators import deepfill_discriminator
-from jaxinpaint.nets.network import Network
+from jaxinpaint.nets.network import Network, computed_in
 from jaxinpaint.objectives.adversarial import hinge_discriminator, hinge_generator
 from jaxinpaint.objectives.contextual import contextual_reconstruction_terms
 from jaxinpaint.objectives.pixel import l1
@@ -48,6 +48,7 @@ from jaxinpaint.recipes.adversarial import (
 from jaxinpaint.recipes.base import Multiple, Recipe, weighted_sum
 from jaxinpaint.recipes.holes import HolesName, sampler_of
 from jaxinpaint.recipes.options import refuse_unread
+from jaxinpaint.recipes.stepping import PLAIN, StepConfig
 from jaxinpaint.recipes.tasks import Posed
 
 Part = Literal["coarse", "fine", "auxiliary"]
@@ -192,7 +193,11 @@ class Canvas(NamedTuple):
 
 
 def crfill(
-    config: CRFillConfig, *, shapes: Shapes | None = None, axis_name: str | None = None
+    config: CRFillConfig,
+    how: StepConfig = PLAIN,
+    *,
+    shapes: Shapes | None = None,
+    axis_name: str | None = None,
 ) -> Recipe:
     """The recipe: a ``generator`` and a ``discriminator``, trained by Adam, stage by stage.
 
@@ -212,6 +217,7 @@ def crfill(
 
     Args:
         config: every number of it.
+        how: its steps are made.
         shapes: of objects that are cut out, from `data.shapes`; without them more strokes are.
         axis_name: the mapped axis over which gradients are averaged, under ``pmap``; None is the
             global view, under ``jit``.
@@ -219,7 +225,7 @@ def crfill(
     Raises:
         ValueError: for a config that no network or sampler can be made from.
     """
-    nets = _nets(config)
+    nets = _nets(config, how)
     sample = sampler_of(
         config.holes, ratio=config.hole_ratio, border=config.hole_border, shapes=shapes
     )
@@ -238,17 +244,24 @@ def crfill(
         Side(partial(_begin_generator, nets), adam(config.learning_rate)),
         Side(partial(_begin_discriminators, nets), adam(config.discriminator_learning_rate)),
         moves_others_averages=True,
+        how=how,
         axis_name=axis_name,
     )
     return recipe._replace(show=partial(_show, config, nets), stages=tuple(stages))
 
 
-def _nets(config: CRFillConfig) -> Nets:
+def _nets(config: CRFillConfig, how: StepConfig) -> Nets:
+    width, remat = config.width, how.rematerialise
     compared: dict = {"norm": config.norm, "threshold": config.threshold}
+    generator = crfill_generator(
+        width=width, attention=config.attention, rematerialise=remat, **compared
+    )
+    auxiliary = crfill_auxiliary(width=width, rematerialise=remat, **compared)
+    discriminator = deepfill_discriminator(width=config.discriminator_width, rematerialise=remat)
     return Nets(
-        crfill_generator(width=config.width, attention=config.attention, **compared),
-        None if config.attention else crfill_auxiliary(width=config.width, **compared),
-        deepfill_discriminator(width=config.discriminator_width),
+        computed_in(generator, how.precision),
+        None if config.attention else computed_in(auxiliary, how.precision),
+        computed_in(discriminator, how.precision),
     )
 
 
@@ -294,7 +307,7 @@ def _paint(
 ) -> tuple[Canvas, Variables]:
     shown, hole = posed.shown, posed.hole
     params = _frozen_but(stage.trains, variables["params"])
-    (coarse, fine, features), _ = nets.generator.apply({"params": params}, shown, hole)
+    (coarse, fine, features), _ = nets.generator.apply({"params": params}, shown, hole, train=True)
     if "fine" not in stage.trains:
         # Else the coarse network's gradient would be sought through it, and found to be zero.
         fine = lax.stop_gradient(fine)
@@ -302,7 +315,7 @@ def _paint(
     if nets.auxiliary is None or "auxiliary" not in stage.trains:
         return Canvas(coarse, fine, None, completed), variables
     branch = {"params": params["auxiliary"]}
-    (rebuilt, _), _ = nets.auxiliary.apply(branch, completed["fine"], features, hole)
+    (rebuilt, _), _ = nets.auxiliary.apply(branch, completed["fine"], features, hole, train=True)
     completed["auxiliary"] = composite(rebuilt, shown, hole)
     return Canvas(coarse, fine, rebuilt, completed), variables
 

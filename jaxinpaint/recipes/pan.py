@@ -19,7 +19,7 @@ import optax
 from jaxinpaint.array_typing import Hole, Image, Logits, PerImage, Variables
 from jaxinpaint.nets.context_encoder import context_encoder
 from jaxinpaint.nets.discriminators import PAN_TAPS, pan_discriminator
-from jaxinpaint.nets.network import Network
+from jaxinpaint.nets.network import Network, computed_in
 from jaxinpaint.nets.pan import pan_unet
 from jaxinpaint.objectives.adversarial import (
     log_discriminator,
@@ -49,6 +49,7 @@ from jaxinpaint.recipes.base import (
 )
 from jaxinpaint.recipes.holes import HolesName, sampler_of
 from jaxinpaint.recipes.options import check_size, refuse_unread
+from jaxinpaint.recipes.stepping import PLAIN, StepConfig
 from jaxinpaint.recipes.tasks import Painting, Posed, Task
 
 
@@ -127,7 +128,7 @@ UNREAD = {
 }
 
 
-def pan(config: PANConfig, *, axis_name: str | None = None) -> Recipe:
+def pan(config: PANConfig, how: StepConfig = PLAIN, *, axis_name: str | None = None) -> Recipe:
     """The recipe: a ``generator`` and a ``discriminator``, trained by Adam in turn.
 
     With P the weighted distance of what is painted from the truth in hidden layers of the
@@ -142,6 +143,7 @@ def pan(config: PANConfig, *, axis_name: str | None = None) -> Recipe:
 
     Args:
         config: every number of it.
+        how: its steps are made.
         axis_name: the mapped axis over which gradients, batch statistics and P are averaged, under
             ``pmap``; None is the global view, under ``jit``.
 
@@ -149,14 +151,16 @@ def pan(config: PANConfig, *, axis_name: str | None = None) -> Recipe:
         ValueError: for a config that no network or sampler can be made from; in a step of pairs,
             for a batch without sources.
     """
-    generator, task = _generator(config, axis_name)
+    generator, task = _generator(config, how, axis_name)
     discriminator = pan_discriminator(
         width=config.discriminator_width,
         center=config.task == "center",
         deviation=config.deviation,
         first_deviation=config.first_deviation,
         axis_name=axis_name,
+        rematerialise=how.rematerialise,
     )
+    discriminator = computed_in(discriminator, how.precision)
     tap_weights = dict(zip(PAN_TAPS, config.tap_weights, strict=True))
     log_loss = log_generator_saturating if config.saturating else log_generator
     weights = {"perceptual": config.perceptual_weight, "adversarial": config.adversarial_weight}
@@ -201,6 +205,7 @@ def pan(config: PANConfig, *, axis_name: str | None = None) -> Recipe:
             optax.adam(config.discriminator_learning_rate, b1=config.beta1),
         ),
         moves_others_averages=config.moves_others_averages,
+        how=how,
         axis_name=axis_name,
     )
 
@@ -218,7 +223,7 @@ class _Judgement(NamedTuple):
     distance: PerImage
 
 
-def _generator(config: PANConfig, axis_name: str | None) -> tuple[Network, Task]:
+def _generator(config: PANConfig, how: StepConfig, axis_name: str | None) -> tuple[Network, Task]:
     """The generator, and what it is for."""
     if config.task == "center":
         network = context_encoder(
@@ -229,6 +234,7 @@ def _generator(config: PANConfig, axis_name: str | None) -> tuple[Network, Task]
             encoder_kernel=3,
             deviation=config.deviation,
             axis_name=axis_name,
+            rematerialise=how.rematerialise,
         )
     else:
         network = pan_unet(
@@ -237,7 +243,10 @@ def _generator(config: PANConfig, axis_name: str | None) -> tuple[Network, Task]
             dropout=config.dropout,
             deviation=config.deviation,
             axis_name=axis_name,
+            rematerialise=how.rematerialise,
         )
+
+    network = computed_in(network, how.precision)
 
     def fill(variables: Variables, shown: Image, hole: Hole | None = None) -> Painting:
         return network.apply(variables, shown)[0]

@@ -17,8 +17,10 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Bool
 
 from jaxinpaint.array_typing import Hole, Image, RandomKey, Scalar, Taps, Variables
+from jaxinpaint.nets.network import computed_in, dtype_of, floats_as
 from jaxinpaint.nets.partial_conv_unet import LastLayer, partial_conv_unet
 from jaxinpaint.nets.vgg import random_variables, vgg_taps
 from jaxinpaint.objectives.partial_conv import partial_conv_terms
@@ -33,10 +35,17 @@ from jaxinpaint.recipes.base import (
     TrainState,
     averaged_over,
     gradient_norms,
-    stepped,
     weighted_sum,
 )
 from jaxinpaint.recipes.holes import HolesName, holes_of, sampler_of
+from jaxinpaint.recipes.stepping import (
+    PLAIN,
+    StepConfig,
+    accumulated,
+    rate_factor,
+    stepped,
+    whole_batch,
+)
 
 TAPS = ("pool1", "pool2", "pool3")
 
@@ -96,7 +105,11 @@ class PartialConvConfig:
 
 
 def partial_conv(
-    config: PartialConvConfig, *, vgg16: Variables | None = None, axis_name: str | None = None
+    config: PartialConvConfig,
+    how: StepConfig = PLAIN,
+    *,
+    vgg16: Variables | None = None,
+    axis_name: str | None = None,
 ) -> Recipe:
     """The recipe: one player, ``generator``, trained by Adam on freshly drawn holes.
 
@@ -104,6 +117,7 @@ def partial_conv(
 
     Args:
         config: every number of it.
+        how: its steps are made.
         vgg16: VGG-16's published weights, which a step needs if ``config.features`` is
             ``imagenet`` and a term that looks through them has a weight; filling holes does not.
         axis_name: the mapped axis over which gradients and batch statistics are averaged, under
@@ -113,13 +127,15 @@ def partial_conv(
         ValueError: for a config that no network or sampler can be made from; in a step, if VGG-16's
             weights are needed and missing.
     """
-    generator = partial_conv_unet(
+    network = partial_conv_unet(
         layer_size=config.layer_size,
         width=config.width,
         batch_norm=config.batch_norm,
         last_layer=config.last_layer,
         axis_name=axis_name,
+        rematerialise=how.rematerialise,
     )
+    generator = computed_in(network, how.precision)
     sample_hole = sampler_of(config.holes, ratio=config.hole_ratio, border=config.hole_border)
     optimiser = optax.adam(_learning_rate(config))
     weights = _weights(config)
@@ -130,22 +146,21 @@ def partial_conv(
         player = Player(variables, optimiser.init(variables["params"]))
         return TrainState(jnp.zeros((), jnp.int32), run_key, {"generator": player})
 
-    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        truth = from_bytes(batch.image)
-        hole = holes_of(batch, sample_hole, jax.random.fold_in(state.key, state.step))
+    def gradients_of(
+        fine_tuning: bool | Bool[Array, ""], variables: Variables, part: tuple[Image, Hole]
+    ) -> tuple[Variables, Variables, Metrics]:
+        truth, hole = part
         terms = partial(
             partial_conv_terms,
             truth=truth,
             hole=hole,
-            features=_features(config, vgg16),
+            features=_features(config, how, vgg16),
             tv_region=config.tv_region,
         )
-        player = state.players["generator"]
-        fine_tuning = config.finetune_from is not None and state.step >= config.finetune_from
 
         def objective(params: Variables) -> tuple[Scalar, tuple[Image, Variables, Metrics]]:
             output, updated = generator.apply(
-                {**player.variables, "params": params},
+                {**variables, "params": params},
                 truth * (1 - hole),
                 1 - hole,
                 train=True,
@@ -154,12 +169,27 @@ def partial_conv(
             loss, metrics = weighted_sum(terms(output), weights)
             return loss, (output, updated, metrics)
 
-        grads, aux = jax.grad(objective, has_aux=True)(player.variables["params"])
-        output, variables, metrics = aux
+        gradients, aux = jax.grad(objective, has_aux=True)(variables["params"])
+        output, updated, metrics = aux
         if config.gradient_norms:
             metrics |= gradient_norms(terms, output, weights)
-        grads, metrics = averaged_over(axis_name, (grads, metrics))
-        player, norms = stepped("generator", player, variables, grads, optimiser)
+        return gradients, updated, metrics
+
+    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        hole = holes_of(batch, sample_hole, jax.random.fold_in(state.key, state.step))
+        fine_tuning = config.finetune_from is not None and state.step >= config.finetune_from
+        player = state.players["generator"]
+        gradients, variables, metrics = accumulated(
+            partial(gradients_of, fine_tuning),
+            player.variables,
+            (from_bytes(batch.image), hole),
+            how.accumulate,
+        )
+        gradients, metrics = averaged_over(axis_name, (gradients, metrics))
+        rate = rate_factor(how, state.step, whole_batch(batch, axis_name))
+        player, norms = stepped(
+            "generator", player, variables, gradients, optimiser, clip=how.clip, rate=rate
+        )
         moved = replace(state, step=state.step + 1, players={"generator": player})
         return moved, metrics | norms
 
@@ -192,7 +222,9 @@ def _weights(config: PartialConvConfig) -> dict[str, float]:
     return pixelwise | perceptual_weights(config)
 
 
-def _features(config: PartialConvConfig, vgg16: Variables | None) -> Callable[[Image], Taps] | None:
+def _features(
+    config: PartialConvConfig, how: StepConfig, vgg16: Variables | None
+) -> Callable[[Image], Taps] | None:
     """What the terms look through; None if none of them does.
 
     Raises:
@@ -207,7 +239,19 @@ def _features(config: PartialConvConfig, vgg16: Variables | None) -> Callable[[I
             "the perceptual and style terms look through VGG-16: hand its weights to the recipe "
             "(vgg16=...), choose features='random', or set the three terms' weights to 0"
         )
-    return partial(vgg_taps, vgg16, depth=16, taps=TAPS, normalise=config.normalise_features)
+
+    def features(image: Image) -> Taps:
+        taps = vgg_taps(
+            vgg16,
+            image.astype(dtype_of(how.precision)),
+            depth=16,
+            taps=TAPS,
+            normalise=config.normalise_features,
+            rematerialise=how.rematerialise,
+        )
+        return floats_as(taps, jnp.float32)
+
+    return features
 
 
 def _learning_rate(config: PartialConvConfig) -> optax.Schedule:

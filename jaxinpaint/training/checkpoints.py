@@ -2,28 +2,38 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 from orbax.checkpoint.checkpoint_managers import LatestN
 
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.recipes.base import Player, TrainState
+from jaxinpaint.training.digests import differing, digests
+from jaxinpaint.training.processes import is_first
 
 log = logging.getLogger(__name__)
 
 AVERAGE = "_average"  # of a player, by its name
+DIGESTS = "digests"
+
+
+class NotWritten(OSError):
+    """A checkpoint that could not be written."""
 
 
 class Checkpoints:
     """The checkpoints of a run folder.
 
-    Each has two parts: ``model``, the players' variables by name and their averages where there are
-    any, which is all that inference reads; and ``training``, the rest of the state. The place in
-    the data is the step.
+    Each has three parts: ``model``, the players' variables by name and their averages where there
+    are any, which is all that inference reads; ``training``, the rest of the state; and
+    ``digests`` of both, by which bytes that have changed on the disk are found out. The place in
+    the data is the step. Several processes write and read one together.
     """
 
     def __init__(self, folder: Path, manager: ocp.CheckpointManager) -> None:
@@ -34,15 +44,30 @@ class Checkpoints:
         """Starts to write the state, unless this step is saved already.
 
         Returns as soon as the arrays are copied from the devices; donating them is then safe.
+
+        Raises:
+            NotWritten: if this one or the one before can't be written.
         """
         if step in self._manager.all_steps():
             return
         model, training = _split(state)
         parts = ocp.args.Composite(
-            model=ocp.args.StandardSave(model), training=ocp.args.StandardSave(training)
+            model=ocp.args.StandardSave(model),
+            training=ocp.args.StandardSave(training),
+            digests=ocp.args.JsonSave({"model": digests(model), "training": digests(training)}),
         )
-        if not self._manager.save(step, args=parts, force=True):
-            raise RuntimeError(f"the checkpoint of step {step} was not written to {self._folder}")
+        with _telling_errors(self._folder):
+            if not self._manager.save(step, args=parts, force=True):
+                raise OSError(f"Orbax refused to write step {step}")
+
+    def check(self) -> None:
+        """Asks whether all is well with what is written in the background.
+
+        Raises:
+            NotWritten: if it is not.
+        """
+        with _telling_errors(self._folder):
+            self._manager.check_for_errors()
 
     def restore_latest(self, abstract: TrainState) -> TrainState | None:
         """The newest state that can be read, or None if there is no checkpoint.
@@ -54,9 +79,10 @@ class Checkpoints:
             ValueError: if there are checkpoints and none can be read.
         """
         model, training = _split(abstract)
-        parts = ocp.args.Composite(
-            model=ocp.args.StandardRestore(model), training=ocp.args.StandardRestore(training)
-        )
+        parts = {
+            "model": ocp.args.StandardRestore(model),
+            "training": ocp.args.StandardRestore(training),
+        }
         for step, found in self._readable(parts):
             self._set_aside([later for later in self._manager.all_steps() if later > step])
             return _joined(found["model"], found["training"])
@@ -89,42 +115,100 @@ class Checkpoints:
     def _restore_model(self, abstract: TrainState) -> tuple[TrainState, int]:
         """A state of which only the model is read, and its step."""
         model, training = _split(abstract)
-        parts = ocp.args.Composite(model=ocp.args.StandardRestore(model))
+        parts = {"model": ocp.args.StandardRestore(model)}
         for step, found in self._readable(parts):
             return _joined(found["model"], training), step
         raise ValueError(f"no checkpoint in {self._folder}; the run has not saved one yet")
 
     def _set_aside(self, steps: list[int]) -> None:
         """Renames damaged checkpoints: Orbax would neither overwrite them nor forget them."""
-        for step in steps:
+        if not steps:
+            return
+        for step in steps if is_first() else ():
             aside = self._folder / f"{step}.unreadable"
             while aside.exists():
                 aside = aside.with_name(f"{aside.name}-again")
             (self._folder / str(step)).rename(aside)
-        if steps:
-            self._manager.reload()
+            log.warning("checkpoint %s/%d is set aside as %s", self._folder, step, aside.name)
+        multihost_utils.sync_global_devices("damaged checkpoints are set aside")
+        self._manager.reload()
 
-    def _readable(self, parts: ocp.args.Composite) -> Iterator[tuple[int, Any]]:
+    def _readable(self, parts: dict[str, Any]) -> Iterator[tuple[int, Any]]:
+        """Checkpoints that can be read and are what was saved, the newest first."""
         steps = sorted(self._manager.all_steps(), reverse=True)
         problem: Exception | None = None
         for step in steps:
+            found = None
             try:
-                found = self._manager.restore(step, args=parts)
+                found = self._read(step, parts)
             # Orbax raises bare exceptions for files that are cut short or missing.
             except Exception as error:
                 log.warning("checkpoint %s/%d can't be read: %s", self._folder, step, error)
                 problem = error
-            else:
+            # All of several processes go on with the same one.
+            if _everywhere(found is not None):
                 yield step, found
         if problem is not None:
             raise ValueError(
                 f"none of the checkpoints {steps} in {self._folder} fits or can be read: {problem}"
             ) from problem
 
+    def _read(self, step: int, parts: dict[str, Any]) -> dict[str, Any]:
+        """Parts of the checkpoint of a step.
+
+        Raises:
+            ValueError: if their bytes are not those that were saved; Orbax raises anything.
+        """
+        if not (self._folder / str(step) / DIGESTS).exists():
+            log.warning(
+                "checkpoint %s/%d has no digests, as before there were such: it can't be known "
+                "whether it is what was saved",
+                self._folder,
+                step,
+            )
+            return self._restored(step, parts)
+        found = self._restored(step, parts | {DIGESTS: ocp.args.JsonRestore()})
+        for name in parts:
+            others = list(differing(found[DIGESTS][name], digests(found[name])))
+            if others:
+                raise ValueError(
+                    f"its bytes are not those that were saved: {len(others)} arrays of its {name} "
+                    f"have changed, such as {others[0]}"
+                )
+        return found
+
+    def _restored(self, step: int, parts: dict[str, Any]) -> dict[str, Any]:
+        found = self._manager.restore(step, args=ocp.args.Composite(**parts))
+        missing = [name for name in parts if found[name] is None]
+        if missing:
+            raise ValueError(f"it has no {' and no '.join(missing)}")
+        return dict(found.items())
+
+
+@contextmanager
+def _telling_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    # Orbax raises what the file system raised, or what its threads made of that.
+    except Exception as error:
+        raise NotWritten(
+            f"a checkpoint can't be written to {folder}: {error}. Those before it are whole: mend "
+            "this (a full disk?) and --resume the run"
+        ) from error
+
+
+def _everywhere(here: bool) -> bool:
+    """Whether it is so in all processes."""
+    if jax.process_count() == 1:
+        return here
+    return bool(np.all(multihost_utils.process_allgather(np.array(here))))
+
 
 @contextmanager
 def open_checkpoints(folder: Path, *, keep: int | None = None) -> Iterator[Checkpoints]:
     """The checkpoints of a folder; leaving waits until all are written.
+
+    Raises NotWritten on leaving if one can't be.
 
     Args:
         folder: of the checkpoints.
@@ -136,8 +220,16 @@ def open_checkpoints(folder: Path, *, keep: int | None = None) -> Iterator[Check
         options = ocp.CheckpointManagerOptions(
             preservation_policy=LatestN(keep), cleanup_tmp_directories=True
         )
-    with ocp.CheckpointManager(folder.absolute(), options=options) as manager:
+    manager = ocp.CheckpointManager(folder.absolute(), options=options)
+    try:
         yield Checkpoints(folder, manager)
+    except BaseException:
+        # What went wrong first is told, not what comes of it.
+        with suppress(Exception):
+            manager.close()
+        raise
+    with _telling_errors(folder):
+        manager.close()
 
 
 def _split(state: TrainState) -> tuple[dict[str, Variables], dict[str, Any]]:

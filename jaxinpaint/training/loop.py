@@ -1,36 +1,44 @@
 """The training loop: batches through a compiled step, reports, checkpoints."""
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from jaxinpaint.array_typing import RGB, Variables
-from jaxinpaint.recipes.base import Batch, Crops, Metrics, Recipe, Step, TrainState
-from jaxinpaint.training.checkpoints import Checkpoints, abstract_like, open_checkpoints
+from jaxinpaint.recipes.base import Batch, Crops, Recipe, Step, TrainState
+from jaxinpaint.training.beginning import starting_from
+from jaxinpaint.training.checkpoints import Checkpoints, open_checkpoints
+from jaxinpaint.training.failures import write_failure
+from jaxinpaint.training.flops import matrix_rate
+from jaxinpaint.training.guarding import Guarded, NotFinite, OnNaN, guarded
 from jaxinpaint.training.parallel import (
+    Compiled,
+    Parallel,
     Placement,
     ahead,
     compile_init,
     compile_step,
-    place_on_all_devices,
     to_devices,
 )
+from jaxinpaint.training.profiling import profiler, steps_of
 from jaxinpaint.training.reports import Reports, open_reports
-from jaxinpaint.training.stopping import require_finite, stop_signal
+from jaxinpaint.training.stopping import Stop, stop_signal
+from jaxinpaint.training.window import Broken, Window
+
+# Steps that break one after the other before a run that skips them is stopped all the same.
+MOST_SKIPPED = 100
 
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """How long to train, and how often to tell and to save."""
+    """How long to train and on what, and how often to tell and to save."""
 
     steps: int = 500_000
     """How many steps the run has."""
@@ -42,12 +50,29 @@ class LoopConfig:
     """Steps between two checkpoints."""
     keep: int = 3
     """How many of the latest checkpoints stay on disk."""
+    parallel: Parallel = "jit"
+    """How a step is compiled for several devices: as one program over all of them, or as the same
+    one on replicas. The result is the same (docs/scaling.md)."""
+    shard_params: bool = False
+    """Jit: whether each device keeps a part of the weights and of what the optimisers know of them
+    instead of all, for networks that do not fit otherwise."""
+    on_nan: OnNaN = "stop"
+    """What happens at a step whose loss, gradient or update is no number. stop: the run ends, and
+    what led to it is written down. skip: all stays as it was, and the run goes on."""
+    profile: str = ""
+    """Steps of which a profiler's trace is written, FIRST:LAST, such as 10:15."""
+    compile_cache: bool = True
+    """Whether compiled programs are kept for later starts, in the user's cache or where
+    JAX_COMPILATION_CACHE_DIR says."""
 
     def __post_init__(self) -> None:
-        """Refuses numbers below one."""
-        for name, value in vars(self).items():
-            if value < 1:
-                raise ValueError(f"--{name.replace('_', '-')} is {value}; it must be at least 1")
+        """Refuses numbers below one, and a trace of no steps."""
+        for name in ("steps", "log_every", "sample_every", "checkpoint_every", "keep"):
+            if getattr(self, name) < 1:
+                told = name.replace("_", "-")
+                raise ValueError(f"--{told} is {getattr(self, name)}; it must be at least 1")
+        if self.profile:
+            steps_of(self.profile)
 
 
 class Trained(NamedTuple):
@@ -61,59 +86,57 @@ class Trained(NamedTuple):
 def train(
     recipe: Recipe,
     config: LoopConfig,
+    placement: Placement,
     *,
     folder: Path,
     size: tuple[int, int],
     seed: int,
     crops_from: Callable[[int], Generator[Crops]],
-    sample: Callable[[TrainState], RGB] | None = None,
-    judge: Callable[[TrainState], Mapping[str, float]] | None = None,
+    sample: Callable[[Variables], RGB] | None = None,
+    judge: Callable[[Variables], Mapping[str, float]] | None = None,
     weights: Callable[[], Mapping[str, Variables]] | None = None,
+    dtype: DTypeLike = jnp.float32,
 ) -> Trained:
     """Trains until the last step, from the newest checkpoint in the folder or from the start.
 
     The weights after any step depend on the recipe, the seed and the data alone: on the same
     devices and versions, a run that was killed and goes on ends with the same bits as one that
-    never was (on a GPU this takes ``XLA_FLAGS=--xla_gpu_deterministic_ops=true``).
+    never was (on a GPU this takes ``XLA_FLAGS=--xla_gpu_deterministic_ops=true``). Several
+    processes call this together, each with its part of the batches; all of them draw samples and
+    judge, and the first one writes.
 
     Args:
-        recipe: what to train.
+        recipe: what to train, made for the placement's axis.
         config: how long, and how often to report and save.
+        placement: on which devices.
         folder: of the run: ``checkpoints/``, ``metrics.jsonl``, ``events/``, ``samples/``.
         size: height and width of the training pictures.
         seed: of the weights and of everything drawn in a step.
         crops_from: from the number of the first step, this process's part of that step's batch and
             of every later one.
-        sample: draws a picture to look at.
-        judge: scores the state, as often as pictures are drawn.
+        sample: draws a picture to look at, from the variables that fill holes.
+        judge: scores these variables, as often as pictures are drawn.
         weights: reads the variables of players, by name, that the first step finds in place of
             random ones.
+        dtype: what the networks compute in: how fast the devices could be is measured in it.
 
     Raises:
-        NotFinite: if a loss term becomes infinite or no number.
-        ValueError: if the checkpoints in the folder or the given weights do not fit the recipe, the
-            batch does not divide among the devices, or there are several processes.
+        NotFinite: if a loss term or an update becomes infinite or no number.
+        ValueError: if the checkpoints in the folder or the given weights do not fit the recipe, or
+            the batch does not divide among the devices.
     """
-    if jax.process_count() > 1:
-        raise ValueError("training in several processes is not supported yet; start one")
-    placement = place_on_all_devices()
     init = compile_init(recipe.init, placement)
     key = jax.random.key(seed)
-    compiled = cache(partial(compile_step, placement=placement))
-
-    def step_at(number: int) -> Step:
-        return compiled(recipe.step_at(number))
-
     shapes = jax.eval_shape(lambda key: recipe.init(key, size), key)
     with (
         open_checkpoints(folder / "checkpoints", keep=config.keep) as checkpoints,
         stop_signal() as stop,
     ):
-        state = checkpoints.restore_latest(abstract_like(shapes, placement.replicated))
+        state = checkpoints.restore_latest(placement.abstract(shapes))
         if state is None:
             state = init(key, size)
             if weights is not None:
-                state = _starting_from(weights(), state, placement)
+                state = starting_from(weights(), state, placement)
                 # From here on the run needs nothing of where they came from.
                 checkpoints.save(state, 0)
         first = int(state.step)
@@ -121,149 +144,113 @@ def train(
             closing(crops_from(first)) as crops,
             open_reports(folder, first=first, last=config.steps) as reports,
         ):
-            batches = ahead(to_devices(part, placement) for part in crops)
-            return _run_steps(
-                state, step_at, batches, config, stop, checkpoints, reports, sample, judge
+            run = _Run(
+                recipe,
+                config,
+                placement,
+                folder,
+                crops_from,
+                checkpoints,
+                reports,
+                sample,
+                judge,
+                dtype,
             )
+            batches = ahead(to_devices(part, placement) for part in crops)
+            return _run_steps(run, state, batches, stop)
 
 
-def require_fitting(weights: Mapping[str, Variables], state: TrainState) -> None:
-    """Raises ValueError if weights to start from are not those of the networks of a state.
+class _Run(NamedTuple):
+    """What stays the same from step to step."""
+
+    recipe: Recipe
+    config: LoopConfig
+    placement: Placement
+    folder: Path
+    crops_from: Callable[[int], Generator[Crops]]
+    checkpoints: Checkpoints
+    reports: Reports
+    sample: Callable[[Variables], RGB] | None
+    judge: Callable[[Variables], Mapping[str, float]] | None
+    dtype: DTypeLike
+
+
+def _run_steps(run: _Run, state: TrainState, batches: Iterator[Batch], stop: Stop) -> Trained:
+    config, reports = run.config, run.reports
+    guard = Guarded(state, jax.device_put(jnp.zeros((), bool), run.placement.replicated))
+    compiled: dict[Step, Compiled] = {}
+    step = int(state.step)
+    window, skipped, stopping = Window(step), 0, False
+    with profiler(config.profile, run.folder / "profile") as profile:
+        while step < config.steps and not stopping:
+            with window.waiting():
+                batch = next(batches)
+            kind = run.recipe.step_at(step)
+            if kind not in compiled:
+                with window.left_out():
+                    compiled[kind] = _compile(run, kind, guard, batch)
+            profile.before(step + 1)
+            guard, metrics = compiled[kind].call(guard, batch)
+            step += 1
+            window.add(metrics, examples=batch.image.shape[0], flops=compiled[kind].flops)
+            reports.advance()
+            if profile.after(step, metrics):
+                reports.say(f"the trace of steps {config.profile}: {run.folder / 'profile'}")
+            last = step == config.steps
+            # Asked once a step: a signal that comes later than here is seen after the next one.
+            stopping = stop(step)
+            saves = last or stopping or step % config.checkpoint_every == 0
+            # Before a checkpoint always: what is not finite is never saved.
+            if saves or step % config.log_every == 0:
+                told = window.close(config.steps - step, matrix_rate(run.dtype))
+                skipped = skipped + len(told.broken) if told.all_broken else 0
+                if told.broken and (config.on_nan == "stop" or skipped >= MOST_SKIPPED):
+                    raise _not_finite(run, guard.state, told.broken)
+                reports.skipped(told.broken)
+                reports.scalars(step, told.values)
+                run.checkpoints.check()
+            if saves:
+                run.checkpoints.save(guard.state, step)
+            if last or step % config.sample_every == 0:
+                with window.left_out():
+                    _show(run, step, run.placement.here(guard.state.generator))
+    return Trained(guard.state, stopped=stopping and step < config.steps)
+
+
+def _compile(run: _Run, kind: Step, guard: Guarded, batch: Batch) -> Compiled:
+    started = time.perf_counter()
+    compiled = compile_step(guarded(kind, run.config.on_nan), run.placement, guard, batch)
+    seconds = time.perf_counter() - started
+    run.reports.say(
+        f"compiled in {seconds:.1f} s: a step of {compiled.flops / 1e9:.4g} Gflop for "
+        f"{batch.image.shape[0]} pictures"
+    )
+    matrix_rate(run.dtype)  # measured now, while the devices do nothing else
+    return compiled
+
+
+def _show(run: _Run, step: int, variables: Variables) -> None:
+    if run.judge is not None:
+        run.reports.scores(step, run.judge(variables))
+    if run.sample is not None:
+        run.reports.picture(step, run.sample(variables))
+
+
+def _not_finite(run: _Run, state: TrainState, broken: Sequence[Broken]) -> NotFinite:
+    """Writes down what led to the first of broken steps, saves, and says so.
 
     Args:
-        weights: variables of players, by name.
-        state: a first one, or its shapes.
+        run: that ends here.
+        state: which none of them has touched.
+        broken: steps.
     """
-    if "generator" not in weights:
-        raise ValueError("the weights to start from have no generator")
-    for name in weights.keys() & state.players.keys():
-        given, wanted = _shapes(weights[name]), _shapes(state.players[name].variables)
-        for place in sorted(given.keys() | wanted.keys()):
-            if given.get(place) != wanted.get(place):
-                raise ValueError(
-                    f"the weights to start from are of another {name}: {place} is "
-                    f"{given.get(place, 'missing')} there, {wanted.get(place, 'missing')} here"
-                )
-
-
-def _starting_from(
-    weights: Mapping[str, Variables], state: TrainState, placement: Placement
-) -> TrainState:
-    """The first state, with given variables of some of its players, and averages of these."""
-    require_fitting(weights, state)
-    players = {
-        name: player._replace(
-            variables=jax.device_put(weights.get(name, player.variables), placement.replicated)
-        )
-        for name, player in state.players.items()
-    }
-    averages = {name: jax.tree.map(jnp.copy, players[name].variables) for name in state.averages}
-    return replace(state, players=players, averages=averages)
-
-
-def _shapes(variables: Variables) -> dict[str, tuple[int, ...]]:
-    leaves, _ = jax.tree_util.tree_flatten_with_path(variables)
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape for path, leaf in leaves
-    }
-
-
-def _run_steps(
-    state: TrainState,
-    step_at: Callable[[int], Step],
-    batches: Iterator[Batch],
-    config: LoopConfig,
-    stop: Event,
-    checkpoints: Checkpoints,
-    reports: Reports,
-    sample: Callable[[TrainState], RGB] | None,
-    judge: Callable[[TrainState], Mapping[str, float]] | None,
-) -> Trained:
-    step = int(state.step)
-    window = _Window(step)
-    stopping = False
-    while step < config.steps and not stopping:
-        with window.waiting():
-            batch = next(batches)
-        state, metrics = step_at(step)(state, batch)
-        step += 1
-        window.add(metrics, batch.image.shape[0])
-        reports.advance()
-        last = step == config.steps
-        # Asked once a step: a signal that comes later than here is seen after the next one.
-        stopping = stop.is_set()
-        saves = last or stopping or step % config.checkpoint_every == 0
-        # Before a checkpoint always: what is not finite is never saved.
-        if saves or step % config.log_every == 0:
-            reports.scalars(step, window.close(config.steps - step))
-        if saves:
-            checkpoints.save(state, step)
-        if last or step % config.sample_every == 0:
-            if judge is not None:
-                reports.scores(step, judge(state))
-            if sample is not None:
-                reports.picture(step, sample(state))
-    return Trained(state, stopped=stopping and step < config.steps)
-
-
-class _Window:
-    """The metrics since the last report, and how the time went."""
-
-    def __init__(self, first: int) -> None:
-        self._step = first
-        self._open()
-
-    def _open(self) -> None:
-        self._metrics: list[Metrics] = []
-        self._examples = 0
-        self._started = time.perf_counter()
-        self._waited = 0.0
-
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Counts the time inside as waiting for data."""
-        # The device may be one step behind, no more: else the wait would be told as nothing.
-        if len(self._metrics) > 1:
-            jax.block_until_ready(self._metrics[-2])
-        started = time.perf_counter()
-        yield
-        self._waited += time.perf_counter() - started
-
-    def add(self, metrics: Metrics, examples: int) -> None:
-        """The metrics of the next step, which may still be running."""
-        self._step += 1
-        self._examples += examples
-        self._metrics.append(metrics)
-
-    def close(self, steps_left: int) -> dict[str, float]:
-        """Means and rates of the window, which starts anew.
-
-        Raises:
-            NotFinite: if a term of any of its steps is infinite or no number.
-        """
-        steps: list[Metrics] = jax.device_get(self._metrics)
-        first = self._step - len(steps) + 1
-        for step, metrics in enumerate(steps, first):
-            require_finite(step, _means([metrics]))
-        seconds = time.perf_counter() - self._started
-        values = _means(steps)
-        values |= {
-            "examples_per_second": self._examples / seconds,
-            "waiting_for_data": self._waited / seconds,
-            "milliseconds_waited_a_step": 1000 * self._waited / len(steps),
-            "seconds_left": steps_left * seconds / len(steps),
-        }
-        self._open()
-        return values
-
-
-def _means(steps: Sequence[Metrics]) -> dict[str, float]:
-    """Means over the steps that tell of them: not every player moves in every step."""
-    told = defaultdict(list)
-    for metrics in steps:
-        for name, mean in metrics.items():
-            told[name].append(mean)
-    return {
-        name: float(sum(m.total for m in means) / sum(m.n for m in means))
-        for name, means in told.items()
-    }
+    first, step = broken[0], int(state.step)
+    folder = run.folder / "failed" / f"step_{first.step:08d}"
+    with closing(run.crops_from(first.step - 1)) as crops:
+        write_failure(folder, next(crops), first.metrics, state)
+    run.checkpoints.save(state, step)
+    return NotFinite(
+        f"step {first.step}: {first.what}. The weights before it are saved (step {step}); these, "
+        f"its batch and all that it told are in {folder}. --resume with --on-nan skip leaves such "
+        "steps out; a new run may do with a lower --recipe.learning-rate, --warm-up or --clip"
+    )

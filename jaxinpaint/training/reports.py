@@ -1,16 +1,22 @@
 """What a run tells: metrics.jsonl, TensorBoard events, a progress bar, pictures."""
 
 import json
+import logging
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from PIL import Image
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from jaxinpaint.array_typing import RGB
+from jaxinpaint.training.processes import is_first
+from jaxinpaint.training.window import Broken
+
+log = logging.getLogger(__name__)
 
 
 class Reports:
@@ -20,6 +26,10 @@ class Reports:
         self._folder = folder
         self._events = events
         self._bar = bar
+
+    def say(self, line: str) -> None:
+        """A line for whoever is looking on."""
+        self._bar.write(line)
 
     def advance(self) -> None:
         """One step is done."""
@@ -32,12 +42,20 @@ class Reports:
         loss = f"loss {values['loss']:.4f}, " if "loss" in values else ""
         told = (
             f"{loss}{values['examples_per_second']:.1f} examples/s, "
-            f"{values['waiting_for_data']:.0%} waiting for data"
+            f"{values['waiting_for_data']:.0%} waiting for data, "
+            f"{values['share_of_matrix_rate']:.0%} of matrix rate"
         )
+        if values["skipped"]:
+            told += f", {values['skipped']:.0f} skipped"
         self._bar.set_postfix_str(told, refresh=False)
         if self._bar.disable:
             left = values["seconds_left"]
             print(f"step {step}: {told}, {left / 60:.1f} minutes left", flush=True)
+
+    def skipped(self, broken: Sequence[Broken]) -> None:
+        """Steps that were left out."""
+        for step in broken:
+            log.warning("step %d was skipped: %s", step.step, step.what)
 
     def scores(self, step: int, values: Mapping[str, float]) -> None:
         """Other numbers of a step: a line of metrics.jsonl, and TensorBoard scalars."""
@@ -60,8 +78,17 @@ def open_reports(folder: Path, *, first: int, last: int) -> Iterator[Reports]:
     """The reports of a run that goes from step ``first`` to ``last``.
 
     Whatever an earlier, interrupted run reported of later steps than ``first`` is dropped, so that
-    every step is told once. The bar is drawn on a terminal only; elsewhere lines are printed.
+    every step is told once. The bar is drawn on a terminal only; elsewhere lines are printed. Of
+    several processes the first writes; what the others report goes to a folder that is thrown away.
     """
+    with ExitStack() as stack:
+        if not is_first():
+            folder = Path(stack.enter_context(TemporaryDirectory()))
+        yield stack.enter_context(_reports(folder, first=first, last=last))
+
+
+@contextmanager
+def _reports(folder: Path, *, first: int, last: int) -> Iterator[Reports]:
     _drop_lines_after(folder / "metrics.jsonl", first)
     bar = tqdm(
         total=last,

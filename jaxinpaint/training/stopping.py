@@ -1,47 +1,49 @@
-"""Ending a run early: on a signal, or on a loss that is no number."""
+"""Ending a run early, on a signal."""
 
+import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event
+from typing import TypeAlias
 
+import jax
+from jax.experimental import multihost_utils
 
-class NotFinite(FloatingPointError):
-    """A loss term became infinite or no number."""
+# Whether the run is to end after a step of a number; asked once a step.
+Stop: TypeAlias = Callable[[int], bool]
 
 
 @contextmanager
-def stop_signal() -> Iterator[Event]:
-    """An event that is set when the process is told to stop (SIGTERM, or Ctrl-C once).
+def stop_signal() -> Iterator[Stop]:
+    """What tells when the run is told to stop: by SIGTERM, or Ctrl-C once.
 
-    The second Ctrl-C interrupts at once.
+    The second Ctrl-C interrupts at once. Of several processes any may be told, and all stop after
+    the same step.
     """
-    asked = Event()
-
-    def ask(number: int, frame: object) -> None:
-        del frame
-        asked.set()
-        if number == signal.SIGINT:
+    if jax.process_count() > 1:
+        # JAX has taken SIGTERM already, to make the processes agree on a step.
+        def ask(number: int, frame: object) -> None:
+            del number, frame
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            os.kill(os.getpid(), signal.SIGTERM)
 
-    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        signals: tuple[int, ...] = (signal.SIGINT,)
+        stop: Stop = multihost_utils.reached_preemption_sync_point
+    else:
+        asked = Event()
+
+        def ask(number: int, frame: object) -> None:
+            del frame
+            asked.set()
+            if number == signal.SIGINT:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+
+        signals = (signal.SIGINT, signal.SIGTERM)
+        stop = lambda step: asked.is_set()  # noqa: E731
+    previous = {number: signal.signal(number, ask) for number in signals}
     try:
-        yield asked
+        yield stop
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def require_finite(step: int, means: Mapping[str, float]) -> None:
-    """Checks a step's means.
-
-    Raises:
-        NotFinite: naming the step and the terms that are infinite or no number.
-    """
-    wrong = {name: value for name, value in means.items() if not abs(value) < float("inf")}
-    if wrong:
-        terms = ", ".join(f"{name} = {value}" for name, value in wrong.items())
-        raise NotFinite(
-            f"step {step}: {terms}. The run stops here, and nothing from this step on was saved. "
-            "Start a new one with a lower --recipe.learning-rate, or look at the pictures and holes"
-        )

@@ -20,6 +20,8 @@ from jaxinpaint.recipes import CRFillConfig, PANConfig, PartialConvConfig, Recip
 from jaxinpaint.recipes.base import Batch
 from jaxinpaint.recipes.holes import holes_of, sampler_of
 from jaxinpaint.run_config import RunConfig
+from jaxinpaint.training.loop import LoopConfig
+from jaxinpaint.training.parallel import place_on_all_devices
 
 PIXELWISE = PartialConvConfig(
     layer_size=2,
@@ -59,9 +61,12 @@ def test_crops_of_a_run_tell_what_they_skip(tmp_path: Path) -> None:
 @pytest.mark.parametrize("config", FROM_FILES.values(), ids=FROM_FILES)
 def test_recipes_take_the_holes_of_a_batch_and_ask_for_them(config: RecipeConfig) -> None:
     recipe = recipes.make(config)
-    check_steps(recipe, DATA, 1)
+    run = RunConfig(config, DATA, loop=LoopConfig(steps=1))
+    placement = place_on_all_devices()._replace(axis_name=None)
+    check_steps(recipe, run, placement)
+    without = dataclasses.replace(run, data=dataclasses.replace(DATA, holes=None))
     with pytest.raises(ValueError, match=r"holes come from files: say where, --data\.holes"):
-        check_steps(recipe, dataclasses.replace(DATA, holes=None), 1)
+        check_steps(recipe, without, placement)
 
 
 def test_the_hole_of_a_batch_is_the_one_that_is_filled() -> None:

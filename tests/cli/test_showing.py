@@ -15,9 +15,13 @@ from jaxinpaint.evaluation.held_out import BUCKETS
 from jaxinpaint.recipes.base import Inpainted, Multiple, Player, Recipe, TrainState, Window
 
 
-def state(brightness: float) -> TrainState:
-    player = Player({"params": {"brightness": jnp.float32(brightness)}}, ())
-    return TrainState(jnp.zeros((), jnp.int32), jax.random.key(0), {"generator": player})
+def variables(brightness: float) -> dict:
+    return {"params": {"brightness": jnp.float32(brightness)}}
+
+
+def begin(key: jax.Array, size: tuple[int, int]) -> TrainState:
+    players = {"generator": Player(variables(0), ())}
+    return TrainState(jnp.zeros((), jnp.int32), key, players)
 
 
 def painting(takes: Multiple | Window) -> Recipe:
@@ -27,13 +31,13 @@ def painting(takes: Multiple | Window) -> Recipe:
         grey = jnp.full_like(image, variables["params"]["brightness"])
         return Inpainted(grey, jnp.where(hole > 0, grey, image))
 
-    return Recipe(lambda key, size: state(0), lambda number: NotImplemented, takes, inpaint)
+    return Recipe(begin, lambda number: NotImplemented, takes, inpaint)
 
 
 def translating() -> Recipe:
     """Turns pictures into their negatives."""
     return Recipe(
-        lambda key, size: state(0),
+        begin,
         lambda number: NotImplemented,
         Multiple(8),
         translate=lambda variables, image: 1 - image,
@@ -70,7 +74,7 @@ def test_holes_are_those_that_the_network_is_for(folders: Path, takes, capsys) -
     show = shown(painting(takes), data(folders))
     assert show is not None
     assert show.pictures == 2
-    show.compare(state(100 / 255), folders)
+    show.compare(variables(100 / 255), folders)
     told = capsys.readouterr().out
     holes = 2 if isinstance(takes, Window) else 2 * len(BUCKETS)
     kind = "square" if isinstance(takes, Window) else "irregular"
@@ -82,7 +86,7 @@ def test_holes_are_those_that_the_network_is_for(folders: Path, takes, capsys) -
 def test_samples_are_of_the_state_that_is_shown(folders: Path) -> None:
     show = shown(painting(Window(16, 4)), data(folders))
     assert show is not None
-    dark, bright = (show.sample(state(brightness)) for brightness in (0.0, 1.0))
+    dark, bright = (show.sample(variables(brightness)) for brightness in (0.0, 1.0))
     assert dark.shape == bright.shape
     assert dark.mean() < bright.mean()
 
@@ -101,25 +105,17 @@ def test_pictures_are_shown_at_the_scale_of_training(folders: Path) -> None:
     config = dataclasses.replace(data(folders), short_side=24)
     show = shown(recipe, config)
     assert show is not None
-    show.sample(state(0))
+    show.sample(variables(0))
     jax.effects_barrier()
     # At its own scale: the middle 16 of 40 columns, where they are known.
     np.testing.assert_array_equal(seen[0][0, 0, :, 0] * 255, np.arange(12, 28))
-
-
-def test_averages_are_shown_where_they_are_kept(folders: Path) -> None:
-    show = shown(painting(Window(16, 4)), data(folders))
-    assert show is not None
-    averaged = state(0.0)
-    averaged.averages["generator"] = state(1.0).players["generator"].variables
-    np.testing.assert_array_equal(show.sample(averaged), show.sample(state(1.0)))
 
 
 def test_pairs_show_what_is_made_of_their_sources(folders: Path, capsys) -> None:
     show = shown(translating(), data(folders, pairs=folders / "inputs"))
     assert show is not None
     assert show.pictures == 2
-    show.compare(state(0), folders)
+    show.compare(variables(0), folders)
     assert "PSNR, mean of 2 held-out pictures: 60.00 dB" in capsys.readouterr().out
     assert (folders / "held_out.png").exists()
 
@@ -154,7 +150,7 @@ def test_what_else_a_recipe_shows_is_shown_in_the_pictures_size(folders: Path) -
     more = shown(painting(Multiple(32))._replace(show=show_also), data(folders))
     assert plain is not None
     assert more is not None
-    without, wider = (show.sample(state(0.0)) for show in (plain, more))
+    without, wider = (show.sample(variables(0.0)) for show in (plain, more))
     assert set(sizes) == {(1, 32, 32, 3)}  # of pictures of 16x27, padded
     assert wider.shape[0] == without.shape[0]
     assert wider.shape[1] > 1.2 * without.shape[1]

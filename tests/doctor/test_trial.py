@@ -8,6 +8,7 @@ from jaxinpaint.doctor.findings import Finding
 from jaxinpaint.doctor.trial import Trial, judge, prepare, reading_speed, try_out
 from jaxinpaint.recipes import ContextEncoderConfig, PANConfig, PartialConvConfig, make
 from jaxinpaint.recipes.base import Crops
+from jaxinpaint.training.parallel import place_on_all_devices
 
 
 def found(tried: Trial, seconds: float = 60.0) -> dict[str, Finding]:
@@ -68,7 +69,9 @@ def test_a_trial_reads_trains_and_measures(config, size: int) -> None:
     paired = isinstance(config, PANConfig)
     batches = crops(size=size, paired=paired)
     read = reading_speed(batches, seconds=0.01)
-    ready = prepare(make(config), next(batches), size=(size, size), seed=0, last=9)
+    placement = place_on_all_devices()
+    recipe = make(config, axis_name=placement.axis_name)
+    ready = prepare(recipe, next(batches), placement, size=(size, size), seed=0, last=9)
     assert ready.step_bytes is None or ready.step_bytes > ready.batch.image.nbytes / 8
     tried = try_out(ready, read=read, seconds=0.0)
     assert tried.steps == 2

@@ -6,12 +6,14 @@ import signal
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxinpaint.array_typing import Variables
 from jaxinpaint.recipes.base import (
     Batch,
     Crops,
@@ -23,13 +25,15 @@ from jaxinpaint.recipes.base import (
     Recipe,
     Step,
     TrainState,
+    averaged_over,
     with_average,
 )
 from jaxinpaint.training.checkpoints import open_checkpoints
+from jaxinpaint.training.guarding import NotFinite
 from jaxinpaint.training.loop import LoopConfig, Trained, train
-from jaxinpaint.training.stopping import NotFinite
+from jaxinpaint.training.parallel import place_on_all_devices
 
-EVERY = {"log_every": 2, "sample_every": 4, "checkpoint_every": 3}
+EVERY: dict[str, Any] = {"log_every": 2, "sample_every": 4, "checkpoint_every": 3}
 
 
 def adding_recipe(*, breaks_at: int = -1) -> Recipe:
@@ -41,7 +45,7 @@ def adding_recipe(*, breaks_at: int = -1) -> Recipe:
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         drawn = jax.random.normal(jax.random.fold_in(state.key, state.step))
-        seen = jnp.mean(batch.image.astype(jnp.float32))
+        seen = averaged_over("data", jnp.mean(batch.image.astype(jnp.float32)))
         w = 0.9 * state.players["generator"].variables["params"]["w"] + drawn + seen
         loss = jnp.where(state.step == breaks_at, jnp.nan, jnp.abs(w))
         players = {"generator": Player({"params": {"w": w}}, ())}
@@ -71,6 +75,7 @@ def run(
     return train(
         recipe or adding_recipe(),
         LoopConfig(steps=steps, **EVERY),
+        place_on_all_devices(),
         folder=folder,
         size=(4, 4),
         seed=0,
@@ -95,9 +100,13 @@ def test_saves_tells_and_draws_when_asked_and_at_the_end(tmp_path: Path) -> None
     run(
         tmp_path,
         7,
-        sample=lambda state: drawn.append(int(state.step)) or np.zeros((2, 2, 3), np.uint8),
+        sample=lambda variables: drawn.append(True) or np.zeros((2, 2, 3), np.uint8),
     )
-    assert drawn == [4, 7]
+    assert len(drawn) == 2
+    assert {path.name for path in (tmp_path / "samples").iterdir()} == {
+        "step_00000004.png",
+        "step_00000007.png",
+    }
     assert told_steps(tmp_path) == [2, 3, 4, 6, 7]
     with open_checkpoints(tmp_path / "checkpoints"):
         saved = {p.name for p in (tmp_path / "checkpoints").iterdir() if p.name.isdigit()}
@@ -189,7 +198,7 @@ def test_a_signal_stops_after_the_step_and_saves(tmp_path: Path) -> None:
 
 
 def test_a_signal_while_a_sample_is_drawn_saves_too(tmp_path: Path) -> None:
-    def sample(state: TrainState) -> np.ndarray:
+    def sample(variables: Variables) -> np.ndarray:
         os.kill(os.getpid(), signal.SIGTERM)
         return np.zeros((2, 2, 3), np.uint8)
 
@@ -199,9 +208,11 @@ def test_a_signal_while_a_sample_is_drawn_saves_too(tmp_path: Path) -> None:
 
 
 def test_a_run_is_never_without_checkpoints_or_reports() -> None:
+    none: dict[str, Any]
     for name in ("steps", "log_every", "sample_every", "checkpoint_every", "keep"):
+        none = {name: 0}
         with pytest.raises(ValueError, match="must be at least 1"):
-            LoopConfig(**{name: 0})
+            LoopConfig(**none)
 
 
 def test_going_on_after_the_last_step_changes_nothing(tmp_path: Path) -> None:
@@ -215,7 +226,8 @@ def test_a_loss_that_is_no_number_stops_the_run_names_it_and_is_never_saved(tmp_
     with pytest.raises(NotFinite, match="step 5: loss = nan"):
         run(tmp_path, 10, adding_recipe(breaks_at=4))
     saved = {p.name for p in (tmp_path / "checkpoints").iterdir() if p.name.isdigit()}
-    assert saved == {"3"}
+    # The last before the broken one: from it the run can go on.
+    assert saved == {"3", "4"}
 
 
 def test_a_batch_that_does_not_divide_among_the_devices_is_refused(tmp_path: Path) -> None:
@@ -242,7 +254,7 @@ def test_sources_reach_the_step(tmp_path: Path) -> None:
 def test_holes_reach_the_step(tmp_path: Path) -> None:
     def adding_holes(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         assert batch.hole is not None
-        assert batch.hole.shape == (8, 4, 4, 1)
+        assert batch.hole.shape == (1, 4, 4, 1)  # of each device
         return adding_recipe().step_at(0)(state, batch._replace(image=batch.image * batch.hole))
 
     def holed(first: int) -> Generator[Crops]:
@@ -270,4 +282,5 @@ def test_the_crops_are_closed_when_training_ends(tmp_path: Path, breaks_at: int)
         run(tmp_path, 2, adding_recipe(breaks_at=breaks_at), closing)
     except NotFinite:
         assert breaks_at == 1
-    assert closed == [0]
+    # And those that a broken step is given once more, to be written down.
+    assert closed == ([0] if breaks_at < 0 else [breaks_at, 0])
