@@ -19,7 +19,7 @@ from jaxinpaint.cli import choosing, told_plainly
 from jaxinpaint.cli.assembling import Assembly, Skipped, abstract_state, assemble, check_steps
 from jaxinpaint.cli.showing import Show, show_held_out
 from jaxinpaint.nets.network import dtype_of
-from jaxinpaint.recipes import PartialConvConfig, RecipeConfig
+from jaxinpaint.recipes import CRFillConfig, PartialConvConfig, RecipeConfig
 from jaxinpaint.recipes.base import Recipe
 from jaxinpaint.run_config import FILE, RunConfig, as_text, load_config, save_config
 from jaxinpaint.trained import read_players
@@ -207,26 +207,25 @@ def _resumed(folder: Path, arguments: Sequence[str]) -> Order:
     as_here = choosing.places(config.data) | {"workers": config.data.workers}
     same_data = dataclasses.replace(earlier.data, **as_here)
     same_recipe = _told_alike(earlier.recipe, config.recipe)
-    same_step = dataclasses.replace(earlier.step, rematerialise=config.step.rematerialise)
-    allowed = dataclasses.replace(
-        earlier, recipe=same_recipe, data=same_data, step=same_step, loop=config.loop
-    )
+    allowed = dataclasses.replace(earlier, recipe=same_recipe, data=same_data, loop=config.loop)
     if config != allowed:
         raise ValueError(
             f"--resume {folder} goes on with that run's recipe, data and seed; only what has no "
             "part in its result can change: --steps, --log-every, --sample-every, "
-            "--checkpoint-every, --keep, --parallel, --shard-params, --rematerialise, --on-nan, "
+            "--checkpoint-every, --keep, --parallel, --shard-params, --on-nan, "
             "--profile and --compile-cache, where the pictures lie and by how many --data.workers "
-            "they are read, and --recipe.gradient-norms of partial convolutions. Start a new run "
-            "for anything else"
+            "they are read, --recipe.gradient-norms of partial convolutions and "
+            "--recipe.rematerialise of CR-Fill. Start a new run for anything else"
         )
     return Order(config, folder, resumes=True)
 
 
 def _told_alike(earlier: RecipeConfig, config: RecipeConfig) -> RecipeConfig:
-    """The earlier recipe, telling what the other tells."""
+    """The earlier recipe, as far as the other tells more or takes less memory only."""
     if isinstance(earlier, PartialConvConfig) and isinstance(config, PartialConvConfig):
         return dataclasses.replace(earlier, gradient_norms=config.gradient_norms)
+    if isinstance(earlier, CRFillConfig) and isinstance(config, CRFillConfig):
+        return dataclasses.replace(earlier, rematerialise=config.rematerialise)
     return earlier
 
 

@@ -4,8 +4,6 @@ Pathak et al., Context Encoders: Feature Learning by Inpainting, CVPR 2016; Wang
 Perceptual Adversarial Networks for Image-to-Image Transformation, TIP 2018.
 """
 
-from functools import partial
-
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -14,7 +12,6 @@ from jaxinpaint.array_typing import Image
 from jaxinpaint.nets.layers import (
     DCGAN_DEVIATION,
     BatchNorm,
-    block,
     check_power_of_two,
     check_square,
     halving_channels,
@@ -35,7 +32,6 @@ def context_encoder(
     encoder_kernel: int = 4,
     deviation: float = DCGAN_DEVIATION,
     axis_name: str | None = None,
-    rematerialise: bool = False,
 ) -> Network:
     """An encoder to a single position of many channels, and a decoder to the picture or its centre.
 
@@ -53,7 +49,6 @@ def context_encoder(
         encoder_kernel: side of the kernels that halve the picture: 4 in Context Encoders, 3 in PAN.
         deviation: of the normal distribution that weights start from.
         axis_name: the mapped axis over which batch statistics are averaged, under `pmap`.
-        rematerialise: whether inner layers are computed again in the backward pass, not kept.
 
     Returns:
         a network of ``image [N, size, size, 3] -> [N, output_size, output_size, 3]``, both in
@@ -65,16 +60,7 @@ def context_encoder(
     """
     check_power_of_two(size=size, output_size=output_size)
     return network(
-        _ContextEncoder(
-            size,
-            output_size,
-            width,
-            bottleneck,
-            encoder_kernel,
-            deviation,
-            axis_name,
-            rematerialise,
-        )
+        _ContextEncoder(size, output_size, width, bottleneck, encoder_kernel, deviation, axis_name)
     )
 
 
@@ -86,40 +72,27 @@ class _ContextEncoder(nn.Module):
     encoder_kernel: int
     deviation: float
     axis_name: str | None
-    rematerialise: bool
 
     @nn.compact
     def __call__(self, image: Image, *, train: bool) -> Float[Array, "N h w 3"]:
         check_square(image, self.size)
-        blockwise = partial(block, self, rematerialise=self.rematerialise)
         x = image
         for i, channels in enumerate(halving_channels(self.size, self.width), start=1):
-            x = blockwise(_ContextEncoder._halved, x, i=i, channels=channels, train=train)
-        x = blockwise(_ContextEncoder._narrowed, x, train=train)
-        *channels, last = reversed([3, *halving_channels(self.output_size, self.width)])
-        x = blockwise(_ContextEncoder._widened, x, channels=channels[0], train=train)
-        for i, outputs in enumerate(channels[1:], start=2):
-            x = blockwise(_ContextEncoder._doubled, x, i=i, channels=outputs, train=train)
-        return jnp.tanh(transposed_conv(x, self._kernel(f"dec_{len(channels) + 1}", x, last)))
-
-    def _halved(self, x: Array, *, i: int, channels: int, train: bool) -> Array:
-        kernel = self._kernel(f"enc_{i}", x, channels, self.encoder_kernel)
-        x = conv(x, kernel, strides=2, padding=1)
-        return leaky_relu(x if i == 1 else self._normed(f"enc_{i}", x, train))
-
-    def _narrowed(self, x: Array, *, train: bool) -> Array:
+            kernel = self._kernel(f"enc_{i}", x, channels, self.encoder_kernel)
+            x = conv(x, kernel, strides=2, padding=1)
+            x = leaky_relu(x if i == 1 else self._normed(f"enc_{i}", x, train))
         x = conv(x, self._kernel("bottleneck", x, self.bottleneck))
-        return leaky_relu(self._normed("bottleneck", x, train))
+        x = leaky_relu(self._normed("bottleneck", x, train))
 
-    def _widened(self, x: Array, *, channels: int, train: bool) -> Array:
-        kernel = self._kernel("dec_1", x, channels)
+        *channels, last = reversed([3, *halving_channels(self.output_size, self.width)])
+        kernel = self._kernel("dec_1", x, channels[0])
         # From one position to 4×4: each tap of the kernel makes a pixel of its own.
         x = jnp.einsum("nxyc,hwco->nhwo", x, kernel.astype(x.dtype))
-        return nn.relu(self._normed("dec_1", x, train))
-
-    def _doubled(self, x: Array, *, i: int, channels: int, train: bool) -> Array:
-        x = transposed_conv(x, self._kernel(f"dec_{i}", x, channels))
-        return nn.relu(self._normed(f"dec_{i}", x, train))
+        x = nn.relu(self._normed("dec_1", x, train))
+        for i, outputs in enumerate(channels[1:], start=2):
+            x = transposed_conv(x, self._kernel(f"dec_{i}", x, outputs))
+            x = nn.relu(self._normed(f"dec_{i}", x, train))
+        return jnp.tanh(transposed_conv(x, self._kernel(f"dec_{len(channels) + 1}", x, last)))
 
     def _kernel(self, name: str, x: Array, outputs: int, side: int = 4) -> Array:
         init = nn.initializers.normal(self.deviation)

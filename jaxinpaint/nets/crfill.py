@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxinpaint.array_typing import Hole, Image
-from jaxinpaint.nets.layers import block, check_multiple, pytorch_uniform
+from jaxinpaint.nets.layers import check_multiple, pytorch_uniform
 from jaxinpaint.nets.network import Network, network
 from jaxinpaint.ops.compositing import composite
 from jaxinpaint.ops.partial_conv import conv
@@ -242,7 +242,7 @@ class _GatedConv(nn.Module):
         side, stride, dilation: of the convolution, which is padded to keep the size.
         up: whether the nearest upsampling to twice the size comes first.
         activation: None makes it a plain convolution.
-        rematerialise: as in `layers.block`.
+        rematerialise: whether what is before the gate is computed again in the backward pass.
     """
 
     channels: int
@@ -255,7 +255,8 @@ class _GatedConv(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "N h w C"]) -> Float[Array, "N H W O"]:
-        return block(self, _GatedConv._gated, x, rematerialise=self.rematerialise)
+        gated = nn.remat(_GatedConv._gated) if self.rematerialise else _GatedConv._gated
+        return gated(self, x)
 
     def _gated(self, x: Float[Array, "N h w C"]) -> Float[Array, "N H W O"]:
         shape = (self.side, self.side, x.shape[-1], self.channels)

@@ -12,7 +12,6 @@ from jaxinpaint.array_typing import Image, Scalar, Taps
 from jaxinpaint.nets.layers import (
     DCGAN_DEVIATION,
     BatchNorm,
-    block,
     check_power_of_two,
     check_square,
     halving_channels,
@@ -30,7 +29,6 @@ def dcgan_discriminator(
     width: int = 64,
     deviation: float = DCGAN_DEVIATION,
     axis_name: str | None = None,
-    rematerialise: bool = False,
 ) -> Network:
     """DCGAN's discriminator, as Context Encoders have it.
 
@@ -44,7 +42,6 @@ def dcgan_discriminator(
         width: channels of the first layer.
         deviation: of the normal distribution that weights start from.
         axis_name: the mapped axis over which batch statistics are averaged, under `pmap`.
-        rematerialise: whether inner layers are computed again in the backward pass, not kept.
 
     Returns:
         a network of ``image [N, size, size, 3] -> logits [N]``.
@@ -54,7 +51,7 @@ def dcgan_discriminator(
             another size.
     """
     check_power_of_two(size=size)
-    return network(_DCGANDiscriminator(size, width, deviation, axis_name, rematerialise))
+    return network(_DCGANDiscriminator(size, width, deviation, axis_name))
 
 
 class _DCGANDiscriminator(nn.Module):
@@ -62,30 +59,20 @@ class _DCGANDiscriminator(nn.Module):
     width: int
     deviation: float
     axis_name: str | None
-    rematerialise: bool
 
     @nn.compact
     def __call__(self, image: Image, *, train: bool) -> Float[Array, " N"]:
         check_square(image, self.size)
         x = image
         for i, channels in enumerate(halving_channels(self.size, self.width), start=1):
-            x = block(
-                self,
-                _DCGANDiscriminator._halved,
-                x,
-                rematerialise=self.rematerialise,
-                i=i,
-                channels=channels,
-                train=train,
-            )
+            x = conv(x, self._kernel(f"conv_{i}", x, channels), strides=2, padding=1)
+            if i > 1:
+                norm = BatchNorm(
+                    self.axis_name, normal_around_one(self.deviation), name=f"norm_{i}"
+                )
+                x = norm(x, train=train)
+            x = leaky_relu(x)
         return conv(x, self._kernel("logit", x, 1))[:, 0, 0, 0]
-
-    def _halved(self, x: Array, *, i: int, channels: int, train: bool) -> Array:
-        x = conv(x, self._kernel(f"conv_{i}", x, channels), strides=2, padding=1)
-        if i > 1:
-            norm = BatchNorm(self.axis_name, normal_around_one(self.deviation), name=f"norm_{i}")
-            x = norm(x, train=train)
-        return leaky_relu(x)
 
     def _kernel(self, name: str, x: Array, outputs: int) -> Array:
         init = nn.initializers.normal(self.deviation)
@@ -103,7 +90,6 @@ def pan_discriminator(
     deviation: float = DCGAN_DEVIATION,
     first_deviation: float = 0.5,
     axis_name: str | None = None,
-    rematerialise: bool = False,
 ) -> Network:
     """PAN's discriminator, which shows four of its hidden layers.
 
@@ -122,15 +108,12 @@ def pan_discriminator(
         deviation: of the normal distribution that weights start from.
         first_deviation: the same of the first kernel.
         axis_name: the mapped axis over which batch statistics are averaged, under `pmap`.
-        rematerialise: whether inner layers are computed again in the backward pass, not kept.
 
     Returns:
         a network of ``image [N, H, W, 3] -> (logits [N], taps)``, taps by the names `PAN_TAPS`, for
         pictures of the size that it was initialised with.
     """
-    return network(
-        _PANDiscriminator(width, center, deviation, first_deviation, axis_name, rematerialise)
-    )
+    return network(_PANDiscriminator(width, center, deviation, first_deviation, axis_name))
 
 
 class _PANDiscriminator(nn.Module):
@@ -139,7 +122,6 @@ class _PANDiscriminator(nn.Module):
     deviation: float
     first_deviation: float
     axis_name: str | None
-    rematerialise: bool
 
     @nn.compact
     def __call__(self, image: Image, *, train: bool) -> tuple[Float[Array, " N"], Taps]:
@@ -147,15 +129,18 @@ class _PANDiscriminator(nn.Module):
         channels = [*(self.width * multiple for multiple in multiples), 8]
         x, layers = image, {}
         for i, outputs in enumerate(channels, start=1):
-            x = block(
-                self,
-                _PANDiscriminator._layer,
-                x,
-                rematerialise=self.rematerialise,
-                i=i,
-                channels=outputs,
-                train=train,
-            )
+            halves = i % 2 == 0 or (i == 9 and not self.center)
+            unpadded = i == 1 and self.center
+            kernel = self._kernel(f"conv_{i}", x, outputs)
+            x = conv(x, kernel, strides=2 if halves else 1, padding=0 if unpadded else 1)
+            if i == 1:
+                bias = self.param("conv_1_bias", nn.initializers.zeros, (outputs,))
+                x = jnp.tanh(x + bias.astype(x.dtype))
+            else:
+                norm = BatchNorm(
+                    self.axis_name, normal_around_one(self.deviation), name=f"norm_{i}"
+                )
+                x = leaky_relu(norm(x, train=train))
             layers[f"conv_{i}"] = x
         flat = x.reshape(x.shape[0], -1)
         init = nn.initializers.normal(self.deviation)
@@ -163,24 +148,13 @@ class _PANDiscriminator(nn.Module):
         logits += self.param("logit_bias", nn.initializers.zeros, (1,)).astype(x.dtype)
         return logits[:, 0], {name: layers[name] for name in PAN_TAPS}
 
-    def _layer(self, x: Array, *, i: int, channels: int, train: bool) -> Array:
-        halves = i % 2 == 0 or (i == 9 and not self.center)
-        unpadded = i == 1 and self.center
-        kernel = self._kernel(f"conv_{i}", x, channels)
-        x = conv(x, kernel, strides=2 if halves else 1, padding=0 if unpadded else 1)
-        if i == 1:
-            bias = self.param("conv_1_bias", nn.initializers.zeros, (channels,))
-            return jnp.tanh(x + bias.astype(x.dtype))
-        norm = BatchNorm(self.axis_name, normal_around_one(self.deviation), name=f"norm_{i}")
-        return leaky_relu(norm(x, train=train))
-
     def _kernel(self, name: str, x: Array, outputs: int) -> Array:
         deviation = self.first_deviation if name == "conv_1" else self.deviation
         init = nn.initializers.normal(deviation)
         return self.param(f"{name}_kernel", init, (3, 3, x.shape[-1], outputs))
 
 
-def deepfill_discriminator(*, width: int = 64, rematerialise: bool = False) -> Network:
+def deepfill_discriminator(*, width: int = 64) -> Network:
     """DeepFill's discriminator of patches, spectrally normalised, as CR-Fill has it.
 
     Six 5×5 convolutions of stride 2 (64 128 256 256 256 256 channels), leaky ReLU 0.01 after each,
@@ -192,18 +166,16 @@ def deepfill_discriminator(*, width: int = 64, rematerialise: bool = False) -> N
 
     Args:
         width: channels of the first layer.
-        rematerialise: whether inner layers are computed again in the backward pass, not kept.
 
     Returns:
         a network of ``image [N, H, W, 3], extra [N, H, W, 1] -> logits [N, h, w, L]``: a channel of
         ones as published, or the hole. Each pass in training makes one step of power iteration.
     """
-    return network(_DeepFillDiscriminator(width, rematerialise))
+    return network(_DeepFillDiscriminator(width))
 
 
 class _DeepFillDiscriminator(nn.Module):
     width: int
-    rematerialise: bool
 
     @nn.compact
     def __call__(
@@ -211,13 +183,9 @@ class _DeepFillDiscriminator(nn.Module):
     ) -> Float[Array, "N h w L"]:
         x = jnp.concatenate([image, extra.astype(image.dtype)], axis=-1)
         for i, multiple in enumerate((1, 2, 4, 4, 4, 4), start=1):
-            layer = _SpectralConv(multiple * self.width, name=f"conv_{i}")
-            x = block(layer, _activated, x, rematerialise=self.rematerialise, train=train)
+            x = _SpectralConv(multiple * self.width, name=f"conv_{i}")(x, train=train)
+            x = nn.leaky_relu(x, 0.01)
         return x
-
-
-def _activated(layer: nn.Module, x: Array, *, train: bool) -> Array:
-    return nn.leaky_relu(layer(x, train=train), 0.01)
 
 
 class _SpectralConv(nn.Module):

@@ -1,24 +1,15 @@
 """Layers that several networks share, written from their equations."""
 
 import math
-from collections.abc import Callable
-from functools import partial
-from typing import Any, TypeVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.ad_checkpoint import checkpoint_name
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from jaxinpaint.array_typing import Image, RandomKey
-
-T = TypeVar("T")
-
-# Of values that rematerialised blocks keep: small ones, which other devices had a part in.
-STATISTICS = "statistics"
 
 # Radford et al., DCGAN, ICLR 2016: kernels N(0, 0.02), scales of norms N(1, 0.02).
 DCGAN_DEVIATION = 0.02
@@ -54,30 +45,6 @@ he_normal = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 def leaky_relu(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """``max(x, 0.2 x)``: the slope that all the systems here use unless they say otherwise."""
     return nn.leaky_relu(x, 0.2)
-
-
-def block(
-    module: nn.Module,
-    layers: Callable[..., T],
-    *arrays: Array,
-    rematerialise: bool,
-    **options: Any,
-) -> T:
-    """What some layers of a module make of arrays.
-
-    Args:
-        module: whose parameters they are.
-        layers: ``(module, *arrays, **options) -> T``.
-        arrays: what goes in.
-        rematerialise: whether only this and `STATISTICS` are kept for the backward pass, and all
-            between is computed again there.
-        options: of the layers.
-    """
-    layers = partial(layers, **options)
-    if rematerialise:
-        policy = jax.checkpoint_policies.save_only_these_names(STATISTICS)
-        layers = nn.remat(layers, policy=policy)
-    return layers(module, *arrays)
 
 
 class BatchNorm(nn.Module):
@@ -142,9 +109,9 @@ class BatchNorm(nn.Module):
 
     def _average(self, x: Array) -> Array:
         # While variables are initialised no axis is mapped yet.
-        if self.axis_name is not None and not self.is_initializing():
-            x = lax.pmean(x, self.axis_name)
-        return checkpoint_name(x, STATISTICS)
+        if self.axis_name is None or self.is_initializing():
+            return x
+        return lax.pmean(x, self.axis_name)
 
 
 def halving_channels(size: int, width: int) -> list[int]:

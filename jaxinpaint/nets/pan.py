@@ -3,8 +3,6 @@
 Wang et al., Perceptual Adversarial Networks for Image-to-Image Transformation, TIP 2018.
 """
 
-from functools import partial
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -14,7 +12,6 @@ from jaxinpaint.array_typing import Image
 from jaxinpaint.nets.layers import (
     DCGAN_DEVIATION,
     BatchNorm,
-    block,
     check_multiple,
     leaky_relu,
     normal_around_one,
@@ -34,7 +31,6 @@ def pan_unet(
     dropout: float = 0.0,
     deviation: float = DCGAN_DEVIATION,
     axis_name: str | None = None,
-    rematerialise: bool = False,
 ) -> Network:
     """A U-Net from picture to picture.
 
@@ -50,7 +46,6 @@ def pan_unet(
             training: 0.5 in one of the published variants, 0 in the other.
         deviation: of the normal distribution that weights start from.
         axis_name: the mapped axis over which batch statistics are averaged, under `pmap`.
-        rematerialise: whether inner layers are computed again in the backward pass, not kept.
 
     Returns:
         a network of ``image [N, H, W, 3] -> [N, H, W, 3]``, both in [-1, 1]. In training with
@@ -64,7 +59,7 @@ def pan_unet(
         raise ValueError(f"a U-Net of {levels} levels; it needs 2 or more")
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout is {dropout}; it must be in [0, 1)")
-    return network(_UNet(levels, width, dropout, deviation, axis_name, rematerialise))
+    return network(_UNet(levels, width, dropout, deviation, axis_name))
 
 
 class _UNet(nn.Module):
@@ -73,7 +68,6 @@ class _UNet(nn.Module):
     dropout: float
     deviation: float
     axis_name: str | None
-    rematerialise: bool
 
     @nn.compact
     def __call__(
@@ -81,42 +75,20 @@ class _UNet(nn.Module):
     ) -> Float[Array, "N H W 3"]:
         check_multiple(image, 2**self.levels)
         channels = [self.width * min(2**i, 8) for i in range(self.levels)]
-        blockwise = partial(block, self, rematerialise=self.rematerialise)
-        raw = [blockwise(_UNet._first, image, channels=channels[0])]
-        for i, outputs in enumerate(channels[1:], start=2):
-            raw.append(blockwise(_UNet._halved, raw[-1], i=i, channels=outputs, train=train))
-        x = leaky_relu(self._normed(f"enc_{self.levels}", raw[-1], train))
+        x, raw = image, []
+        for i, outputs in enumerate(channels, start=1):
+            x = conv(x, self._kernel(f"enc_{i}", x, outputs, 3), strides=2, padding=1)
+            x = x + self._bias(f"enc_{i}", outputs).astype(x.dtype) if i == 1 else x
+            raw.append(x)
+            x = leaky_relu(x if i == 1 else self._normed(f"enc_{i}", x, train))
         for i in range(self.levels - 1, 0, -1):
-            x = blockwise(
-                _UNet._doubled, x, raw[i - 1], i=i, channels=channels[i - 1], train=train, keys=keys
-            )
+            x = transposed_conv(x, self._kernel(f"dec_{i}", x, channels[i - 1], 4))
+            x = self._normed(f"dec_{i}", x, train)
+            if train and self.dropout and i >= self.levels - DROPPING:
+                x = _dropped(x, self.dropout, keys, layer=i)
+            x = nn.relu(jnp.concatenate([x, raw[i - 1]], axis=-1))
         x = transposed_conv(x, self._kernel("dec_0", x, 3, 4))
         return jnp.tanh(x + self._bias("dec_0", 3).astype(x.dtype))
-
-    def _first(self, image: Image, *, channels: int) -> Array:
-        x = conv(image, self._kernel("enc_1", image, channels, 3), strides=2, padding=1)
-        return x + self._bias("enc_1", channels).astype(x.dtype)
-
-    def _halved(self, raw: Array, *, i: int, channels: int, train: bool) -> Array:
-        """The next convolution of the encoder, of the norm and activation of the last."""
-        x = leaky_relu(raw if i == 2 else self._normed(f"enc_{i - 1}", raw, train))
-        return conv(x, self._kernel(f"enc_{i}", x, channels, 3), strides=2, padding=1)
-
-    def _doubled(
-        self,
-        x: Array,
-        skip: Array,
-        *,
-        i: int,
-        channels: int,
-        train: bool,
-        keys: Key[Array, " N"] | None,
-    ) -> Array:
-        x = transposed_conv(x, self._kernel(f"dec_{i}", x, channels, 4))
-        x = self._normed(f"dec_{i}", x, train)
-        if train and self.dropout and i >= self.levels - DROPPING:
-            x = _dropped(x, self.dropout, keys, layer=i)
-        return nn.relu(jnp.concatenate([x, skip], axis=-1))
 
     def _kernel(self, name: str, x: Array, outputs: int, side: int) -> Array:
         init = nn.initializers.normal(self.deviation)

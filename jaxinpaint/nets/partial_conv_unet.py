@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxinpaint.array_typing import Image, Valid
-from jaxinpaint.nets.layers import BatchNorm, block, check_multiple, he_normal, leaky_relu
+from jaxinpaint.nets.layers import BatchNorm, check_multiple, he_normal, leaky_relu
 from jaxinpaint.nets.network import Network, network
 from jaxinpaint.ops.partial_conv import conv, coverage, masked, partial_conv, renormalise
 from jaxinpaint.ops.resampling import upsample, upsample_conv
@@ -27,7 +27,6 @@ def partial_conv_unet(
     batch_norm: bool = True,
     last_layer: LastLayer = "paper",
     axis_name: str | None = None,
-    rematerialise: bool = False,
 ) -> Network:
     """A U-Net whose every convolution is a partial one, skips and masks included.
 
@@ -44,7 +43,6 @@ def partial_conv_unet(
             ``paper`` ``conv · ratio + b`` where anything is seen, else 0;
             ``rescaled-bias`` ``(conv · ratio + b) · ratio``, as `tanimutomo/partialconv` computes.
         axis_name: the mapped axis over which batch statistics are averaged, under `pmap`.
-        rematerialise: whether inner layers are computed again in the backward pass, not kept.
 
     Returns:
         a network of ``(image [N, H, W, 3], valid [N, H, W, 1]) -> image [N, H, W, 3]``, ``H`` and
@@ -61,9 +59,7 @@ def partial_conv_unet(
         raise ValueError(f"layer_size is {layer_size}; it must be at least 1")
     if round(64 * width) < 1:
         raise ValueError(f"a width of {width} leaves no channels")
-    return network(
-        _PartialConvUNet(layer_size, width, batch_norm, last_layer, axis_name, rematerialise)
-    )
+    return network(_PartialConvUNet(layer_size, width, batch_norm, last_layer, axis_name))
 
 
 class _PartialConvUNet(nn.Module):
@@ -72,7 +68,6 @@ class _PartialConvUNet(nn.Module):
     batch_norm: bool
     last_layer: LastLayer
     axis_name: str | None
-    rematerialise: bool
 
     @nn.compact
     def __call__(
@@ -87,7 +82,6 @@ class _PartialConvUNet(nn.Module):
         levels = range(1, self.layer_size + 1)
         channels = [3] + [round(64 * 2 ** min(i, 3) * self.width) for i in range(self.layer_size)]
 
-        remat = {"rematerialise": self.rematerialise}
         skips = [(image, valid)]
         for i in levels:
             encode = _Encoder(
@@ -97,16 +91,7 @@ class _PartialConvUNet(nn.Module):
                 axis_name=self.axis_name,
                 name=f"enc_{i}",
             )
-            skips.append(
-                block(
-                    encode,
-                    _Encoder.__call__,
-                    *skips[-1],
-                    **remat,
-                    train=train,
-                    frozen=freeze_encoder,
-                )
-            )
+            skips.append(encode(*skips[-1], train=train, frozen=freeze_encoder))
 
         features, known = skips.pop()
         for i in reversed(levels[1:]):
@@ -116,11 +101,8 @@ class _PartialConvUNet(nn.Module):
                 axis_name=self.axis_name,
                 name=f"dec_{i}",
             )
-            features, known = block(
-                decode, _Decoder.__call__, features, known, *skips.pop(), **remat, train=train
-            )
-        last = _LastDecoder(3, self.last_layer, name="dec_1")
-        return block(last, _LastDecoder.__call__, features, known, image, valid, **remat)
+            features, known = decode(features, known, *skips.pop(), train=train)
+        return _LastDecoder(3, self.last_layer, name="dec_1")(features, known, image, valid)
 
 
 class _Encoder(nn.Module):

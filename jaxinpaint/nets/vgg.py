@@ -11,11 +11,8 @@ pictures in [0, 1]) belong to the weights, since they are what these were traine
 import math
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
-from itertools import groupby
 from typing import Literal, TypeAlias
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import nn
@@ -44,7 +41,6 @@ def vgg_taps(
     taps: Sequence[str],
     pooling: Pooling = "max",
     normalise: bool = True,
-    rematerialise: bool = False,
 ) -> Taps:
     """What VGG-16 or VGG-19 sees in pictures, at the layers asked for.
 
@@ -60,8 +56,6 @@ def vgg_taps(
         pooling: ``average`` is what Gatys et al. (CVPR 2016) found to look better in synthesis.
         normalise: whether to subtract the mean and divide by the deviation; False reproduces
             programs that feed pictures as they are.
-        rematerialise: whether layers between the taps are computed again in the backward pass, a
-            block at a time, not kept.
 
     Returns:
         the taps by name, in the order asked for.
@@ -74,58 +68,28 @@ def vgg_taps(
     image = jnp.asarray(image)
     if not jnp.issubdtype(image.dtype, jnp.floating):
         raise ValueError(f"pictures are floats in [0, 1], not {image.dtype}")
-    _check_fits(variables, image, wanted)
     x = image
     if normalise:
         mean, std = (jnp.asarray(variables[name]) for name in ("mean", "std"))
         x = ((image - mean) / std).astype(image.dtype)
     seen: dict[str, FeatureMap] = {}
-    for _, names in groupby(wanted, key=_block):
-        through = partial(_through, variables, names=tuple(names), taps=taps, pooling=pooling)
-        x, tapped = (jax.checkpoint(through) if rematerialise else through)(x)
-        seen |= tapped
-    return {name: seen[name] for name in taps}
-
-
-def _check_fits(variables: Variables, image: Image, wanted: Sequence[str]) -> None:
-    """Raises ValueError if layers have no variables, or leave nothing of a picture."""
-    height, width = image.shape[1:3]
-    side = min(height, width)
     for name in wanted:
-        if name.startswith("conv") and name not in variables:
-            raise ValueError(f"the variables have no {name}, and {wanted[-1]} needs it")
-        if name.startswith("pool") and (side := side // 2) == 0:
-            raise ValueError(
-                f"a picture of {height}x{width} is too small: nothing of it is left at {name}"
-            )
-
-
-def _block(name: str) -> str:
-    """The number of the block that a layer is in."""
-    return re.sub(r"\D", "", name)[0]
-
-
-def _through(
-    variables: Variables,
-    x: Array,
-    *,
-    names: Sequence[str],
-    taps: Sequence[str],
-    pooling: Pooling,
-) -> tuple[Array, dict[str, Array]]:
-    """What layers make of features, and those of them that are taps."""
-    tapped = {}
-    for name in names:
         if name.startswith("conv"):
+            if name not in variables:
+                raise ValueError(f"the variables have no {name}, and {wanted[-1]} needs it")
             kernel, bias = (jnp.asarray(variables[name][part]) for part in ("kernel", "bias"))
             x = conv(x, kernel, padding=1) + bias.astype(x.dtype)
         elif name.startswith("relu"):
             x = nn.relu(x)
         else:
+            if min(x.shape[1:3]) < 2:
+                raise ValueError(
+                    f"a picture of {image.shape[1]}x{image.shape[2]} is too small: nothing of it "
+                    f"is left at {name}"
+                )
             x = pool(x, pooling)
-        if name in taps:
-            tapped[name] = x
-    return x, tapped
+        seen[name] = x
+    return {name: seen[name] for name in taps}
 
 
 def layer_names(depth: Depth) -> list[str]:

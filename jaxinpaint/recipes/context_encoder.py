@@ -130,14 +130,12 @@ def context_encoder(
         bottleneck=config.bottleneck,
         deviation=config.deviation,
         axis_name=axis_name,
-        rematerialise=how.rematerialise,
     )
     discriminator = dcgan_discriminator(
         size=painted,
         width=config.discriminator_width,
         deviation=config.deviation,
         axis_name=axis_name,
-        rematerialise=how.rematerialise,
     )
     generator, discriminator = (
         computed_in(network, how.precision) for network in (generator, discriminator)

@@ -113,6 +113,10 @@ class CRFillConfig:
     """Weight of the generator's adversarial term."""
     auxiliary_weight: float = 0.5
     """Weight of both terms of the auxiliary picture, on top of theirs."""
+    rematerialise: bool = False
+    """Whether the generator computes the inside of its layers again in the backward pass instead of
+    keeping it: less memory (benchmarks/README.md), more time. (The other recipes' networks halve
+    their pictures at once, and at their peak gain nothing by it: --accumulate is for them.)"""
     learning_rate: float = 1e-4
     """Of the generator's Adam."""
     discriminator_learning_rate: float = 4e-4
@@ -251,13 +255,13 @@ def crfill(
 
 
 def _nets(config: CRFillConfig, how: StepConfig) -> Nets:
-    width, remat = config.width, how.rematerialise
+    width, remat = config.width, config.rematerialise
     compared: dict = {"norm": config.norm, "threshold": config.threshold}
     generator = crfill_generator(
         width=width, attention=config.attention, rematerialise=remat, **compared
     )
     auxiliary = crfill_auxiliary(width=width, rematerialise=remat, **compared)
-    discriminator = deepfill_discriminator(width=config.discriminator_width, rematerialise=remat)
+    discriminator = deepfill_discriminator(width=config.discriminator_width)
     return Nets(
         computed_in(generator, how.precision),
         None if config.attention else computed_in(auxiliary, how.precision),

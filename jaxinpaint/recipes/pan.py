@@ -158,7 +158,6 @@ def pan(config: PANConfig, how: StepConfig = PLAIN, *, axis_name: str | None = N
         deviation=config.deviation,
         first_deviation=config.first_deviation,
         axis_name=axis_name,
-        rematerialise=how.rematerialise,
     )
     discriminator = computed_in(discriminator, how.precision)
     tap_weights = dict(zip(PAN_TAPS, config.tap_weights, strict=True))
@@ -234,7 +233,6 @@ def _generator(config: PANConfig, how: StepConfig, axis_name: str | None) -> tup
             encoder_kernel=3,
             deviation=config.deviation,
             axis_name=axis_name,
-            rematerialise=how.rematerialise,
         )
     else:
         network = pan_unet(
@@ -243,7 +241,6 @@ def _generator(config: PANConfig, how: StepConfig, axis_name: str | None) -> tup
             dropout=config.dropout,
             deviation=config.deviation,
             axis_name=axis_name,
-            rematerialise=how.rematerialise,
         )
 
     network = computed_in(network, how.precision)

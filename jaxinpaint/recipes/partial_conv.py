@@ -127,15 +127,14 @@ def partial_conv(
         ValueError: for a config that no network or sampler can be made from; in a step, if VGG-16's
             weights are needed and missing.
     """
-    network = partial_conv_unet(
+    generator = partial_conv_unet(
         layer_size=config.layer_size,
         width=config.width,
         batch_norm=config.batch_norm,
         last_layer=config.last_layer,
         axis_name=axis_name,
-        rematerialise=how.rematerialise,
     )
-    generator = computed_in(network, how.precision)
+    generator = computed_in(generator, how.precision)
     sample_hole = sampler_of(config.holes, ratio=config.hole_ratio, border=config.hole_border)
     optimiser = optax.adam(_learning_rate(config))
     weights = _weights(config)
@@ -247,7 +246,6 @@ def _features(
             depth=16,
             taps=TAPS,
             normalise=config.normalise_features,
-            rematerialise=how.rematerialise,
         )
         return floats_as(taps, jnp.float32)
 

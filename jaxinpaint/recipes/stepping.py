@@ -31,9 +31,6 @@ class StepConfig:
     """In how many parts a batch goes through the networks, one after the other: as many times less
     memory for one and the same update. What looks at a whole batch (batch normalisation, PAN's
     margin) sees a part."""
-    rematerialise: bool = False
-    """Whether the networks compute their inner layers again in the backward pass instead of keeping
-    them: less memory, a third more time."""
     clip: float = 0.0
     """Greatest length of a player's gradient; longer ones are made so long. 0: none is."""
     base_batch: int = 0

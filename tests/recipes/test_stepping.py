@@ -83,7 +83,7 @@ def test_a_long_gradient_is_clipped_and_told_as_it_was() -> None:
 
 def test_a_short_gradient_is_left_alone() -> None:
     w, _ = moved([0.3, -0.4], clip=1.0)
-    np.testing.assert_array_equal(w, np.float32([-0.3, 0.4]))
+    np.testing.assert_array_equal(w, np.array([-0.3, 0.4], np.float32))
 
 
 def test_the_rate_multiplies_the_update() -> None:

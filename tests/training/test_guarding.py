@@ -1,0 +1,123 @@
+"""Steps that break: what stays, what is told, and what is kept of them."""
+
+import json
+from collections.abc import Generator
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxinpaint.recipes.base import (
+    Batch,
+    Crops,
+    Mean,
+    Metrics,
+    Multiple,
+    Player,
+    Recipe,
+    TrainState,
+)
+from jaxinpaint.training.checkpoints import open_checkpoints
+from jaxinpaint.training.guarding import NotFinite
+from jaxinpaint.training.loop import MOST_SKIPPED, LoopConfig, Trained, train
+from jaxinpaint.training.parallel import place_on_all_devices
+
+PLACEMENT = place_on_all_devices()
+
+
+def counting_recipe(breaks_at: range) -> Recipe:
+    """Its weight counts the steps that were made; some of them break it."""
+
+    def init(key: jax.Array, size: tuple[int, int]) -> TrainState:
+        player = Player({"params": {"w": jnp.zeros(())}}, ())
+        return TrainState(jnp.zeros((), jnp.int32), key, {"generator": player})
+
+    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        w = state.players["generator"].variables["params"]["w"]
+        breaks = (state.step >= breaks_at.start) & (state.step < breaks_at.stop)
+        moved = jnp.where(breaks, jnp.nan, w + 1)
+        one = jnp.ones(())
+        metrics = {
+            "loss": Mean(w, one),
+            "style": Mean(jnp.where(breaks, jnp.inf, w), one),
+            "generator_update_norm": Mean(moved - w, one),
+        }
+        players = {"generator": Player({"params": {"w": moved}}, ())}
+        return TrainState(state.step + 1, state.key, players), metrics
+
+    return Recipe(init, lambda number: step, Multiple(1))
+
+
+def crops_from(first: int) -> Generator[Crops]:
+    while True:
+        yield Crops(np.full((8, 4, 4, 3), first, np.uint8))
+        first += 1
+
+
+def run(folder: Path, breaks_at: range, steps: int = 9, **options) -> Trained:
+    config = LoopConfig(steps=steps, log_every=4, checkpoint_every=8, sample_every=99, **options)
+    return train(
+        counting_recipe(breaks_at),
+        config,
+        PLACEMENT,
+        folder=folder,
+        size=(4, 4),
+        seed=0,
+        crops_from=crops_from,
+    )
+
+
+def weight(state: TrainState) -> float:
+    return float(state.players["generator"].variables["params"]["w"])
+
+
+def lines(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_broken_step_stops_the_run_and_leaves_what_led_to_it(tmp_path: Path) -> None:
+    with pytest.raises(NotFinite, match="step 6: style = inf, the update of the generator is no"):
+        run(tmp_path, range(5, 6))
+    failed = tmp_path / "failed" / "step_00000006"
+    assert json.loads((failed / "metrics.json").read_text())["loss"] == 5
+    with np.load(failed / "batch-0.npz") as batch:
+        assert set(batch) == {"image"}
+        assert (batch["image"] == 5).all()
+    assert len(list((failed / "pictures-0").iterdir())) == 8
+    # The steps that followed before anybody looked have changed nothing.
+    shapes = jax.eval_shape(counting_recipe(range(0)).init, jax.random.key(0), (4, 4))
+    for folder in (failed / "state", tmp_path / "checkpoints"):
+        with open_checkpoints(folder) as checkpoints:
+            state = checkpoints.restore_latest(PLACEMENT.abstract(shapes))
+        assert state is not None
+        assert (int(state.step), weight(state)) == (5, 5)
+
+
+def test_a_run_that_stopped_goes_on_without_the_broken_step(tmp_path: Path, caplog) -> None:
+    with pytest.raises(NotFinite):
+        run(tmp_path, range(5, 6))
+    trained = run(tmp_path, range(5, 6), on_nan="skip")
+    assert (int(trained.state.step), weight(trained.state)) == (9, 8)
+    assert "step 6 was skipped: style = inf" in caplog.text
+
+
+def test_skipped_steps_are_counted_and_have_no_part_in_what_is_told(tmp_path: Path) -> None:
+    trained = run(tmp_path, range(1, 3), on_nan="skip")
+    assert weight(trained.state) == 7
+    told = lines(tmp_path)
+    assert [line["skipped"] for line in told] == [2, 0, 0]
+    assert told[0]["style"] == 0.5  # of steps 1 and 4, before which 0 and 1 had been made
+    assert all(np.isfinite(list(line.values())).all() for line in told)
+
+
+def test_a_run_whose_every_step_breaks_is_stopped_all_the_same(tmp_path: Path) -> None:
+    with pytest.raises(NotFinite, match="step 10"):
+        run(tmp_path, range(2, 999), steps=999, on_nan="skip")
+    with open_checkpoints(tmp_path / "checkpoints") as checkpoints:
+        shapes = jax.eval_shape(counting_recipe(range(0)).init, jax.random.key(0), (4, 4))
+        state = checkpoints.restore_latest(PLACEMENT.abstract(shapes))
+    assert state is not None
+    assert weight(state) == 2
+    assert int(state.step) <= MOST_SKIPPED + 8
