@@ -209,11 +209,13 @@ def _run_steps(run: _Run, state: TrainState, batches: Iterator[Batch], stop: Sto
                 reports.skipped(told.broken)
                 reports.scalars(step, told.values)
                 run.checkpoints.check()
-            if saves:
-                run.checkpoints.save(guard.state, step)
+            # All there is to tell of a step is told before its checkpoint: a run that is killed in
+            # between goes on from an earlier one, and tells it again.
             if last or step % config.sample_every == 0:
                 with window.left_out():
                     _show(run, step, run.placement.here(guard.state.generator))
+            if saves:
+                run.checkpoints.save(guard.state, step)
     return Trained(guard.state, stopped=stopping and step < config.steps)
 
 
