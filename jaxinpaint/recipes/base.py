@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Int, UInt8
 from numpy import ndarray
 
@@ -253,5 +254,12 @@ def with_average(recipe: Recipe, decay: float) -> Recipe:
 
 
 def averaged_over(axis_name: str | None, tree: Tree) -> Tree:
-    """The mean over a mapped axis; without one, the tree itself."""
-    return tree if axis_name is None else lax.pmean(tree, axis_name)
+    """The mean over a mapped axis; without one, the tree itself.
+
+    All of the tree goes as one vector, for devices wait for each other at every exchange. Left to
+    the compiler, the gradients between two batch norms make an exchange of their own.
+    """
+    if axis_name is None:
+        return tree
+    vector, unravel = ravel_pytree(tree)
+    return unravel(lax.pmean(vector, axis_name))
