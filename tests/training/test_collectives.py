@@ -35,9 +35,8 @@ def compiled_text(
     state = jax.eval_shape(lambda key: recipe.init(key, (side, side)), jax.random.key(0))
 
     def batch(*examples: int) -> Batch:
-        shape = (*examples, side, side, 3)
-        image = jax.ShapeDtypeStruct(shape, jnp.uint8)
-        return Batch(image, jax.ShapeDtypeStruct(examples, jnp.int32))
+        image = jnp.zeros((*examples, side, side, 3), jnp.uint8)
+        return Batch(image, jnp.zeros(examples, jnp.int32))
 
     step = recipe.step_at(0)
     if parallel == "pmap":
