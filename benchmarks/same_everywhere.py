@@ -1,0 +1,136 @@
+"""Five steps of every recipe on one device, on eight, and in several processes: how alike they end.
+
+    python benchmarks/same_everywhere.py                      a quarter of an hour on two cores
+    python benchmarks/same_everywhere.py --recipes pan-holes
+
+Each run is `train.py` as users type it, on eight simulated devices in all, or on one. Sums over
+devices are made in another order, so the last bits differ. Adam divides a gradient by its own size:
+where it is next to nothing a last bit decides its sign, and such a weight moves by whole updates
+one way or the other. So two things are printed: how far the losses of the steps are apart, and how
+many of the weights are further apart than 1e-5. Ends with 1 if losses are (relatively), or more
+than one in a thousand weights.
+"""
+
+import argparse
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from random_kills import ROOT, RUNS
+
+from jaxinpaint.trained import read_players
+
+STEPS = 5
+DEVICES = 8
+TOLERANCE = 1e-5
+FEW = 1e-3  # share of the weights
+SAME = [
+    *("--steps", str(STEPS), "--data.batch-size", str(DEVICES), "--data.short-side", "72"),
+    *("--log-every", "1", "--sample-every", "1000", "--checkpoint-every", "1000"),
+]
+
+
+class Setting(NamedTuple):
+    """Over what a run is spread."""
+
+    processes: int
+    devices: int
+    parallel: str
+
+    def __str__(self) -> str:
+        """In words."""
+        spread = f"{self.processes} processes, " if self.processes > 1 else ""
+        return f"{spread}{self.processes * self.devices} devices, {self.parallel}"
+
+
+ALONE = Setting(1, 1, "jit")
+OTHERS = [
+    Setting(1, DEVICES, "jit"),
+    Setting(1, DEVICES, "pmap"),
+    Setting(2, DEVICES // 2, "jit"),
+    Setting(4, DEVICES // 4, "jit"),
+]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="The same steps, spread over devices otherwise.")
+    parser.add_argument("--recipes", nargs="+", default=list(RUNS), choices=list(RUNS))
+    chosen = parser.parse_args()
+    apart = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for name in chosen.recipes:
+            alone = ended(name, ALONE, Path(folder))
+            for setting in OTHERS:
+                apart += differ(f"{name}, {setting}", alone, ended(name, setting, Path(folder)))
+    print(f"{apart} runs are not as they are on one device")
+    sys.exit(apart > 0)
+
+
+class Ended(NamedTuple):
+    """How a run ended: all its weights, and the loss of every step that told of one."""
+
+    weights: np.ndarray
+    losses: np.ndarray
+
+
+def ended(name: str, setting: Setting, folder: Path) -> Ended:
+    """Makes a run, and says how it ended."""
+    run = folder / f"{name}-{setting.processes}-{setting.devices}-{setting.parallel}"
+    arguments = [name, *SAME, *RUNS[name], "--parallel", setting.parallel, "--run", str(run)]
+    environment = os.environ | {
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={setting.devices}",
+        "JAX_PLATFORMS": "cpu",
+        "NPROC": "16",
+    }
+    address = f"127.0.0.1:{free_port()}"
+    processes = []
+    for number in range(setting.processes):
+        joined = ["--coordinator", address, "--processes", str(setting.processes)]
+        joined += ["--process", str(number)]
+        command = [sys.executable, "train.py", *arguments]
+        command += joined if setting.processes > 1 else []
+        with (folder / f"told-{number}").open("w") as told:
+            processes.append(
+                subprocess.Popen(
+                    command, cwd=ROOT, env=environment, stdout=told, stderr=subprocess.STDOUT
+                )
+            )
+    for number, process in enumerate(processes):
+        if process.wait(timeout=900):
+            sys.exit(f"{name}, {setting}:\n{(folder / f'told-{number}').read_text()}")
+    players = read_players(run)
+    leaves = jax.tree.leaves({name: variables["params"] for name, variables in players.items()})
+    lines = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+    losses = [line["loss"] for line in lines if "loss" in line]
+    return Ended(np.concatenate([np.ravel(leaf) for leaf in leaves]), np.array(losses))
+
+
+def differ(what: str, one: Ended, other: Ended) -> bool:
+    """Prints how far two runs are apart; whether that is too far."""
+    losses = float(np.max(np.abs(one.losses - other.losses) / np.abs(one.losses)))
+    weights = np.abs(one.weights - other.weights)
+    share = float(np.mean(weights > TOLERANCE))
+    print(
+        f"{what}: losses within {losses:.1e} (relative), median weight within "
+        f"{np.median(weights):.1e}, {share:.3%} of {weights.size} weights further than "
+        f"{TOLERANCE:g} (the furthest {weights.max():.1e})",
+        flush=True,
+    )
+    return losses > TOLERANCE or share > FEW
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return listening.getsockname()[1]
+
+
+if __name__ == "__main__":
+    main()
