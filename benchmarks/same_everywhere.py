@@ -31,6 +31,7 @@ STEPS = 5
 DEVICES = 8
 TOLERANCE = 1e-5
 FEW = 1e-3  # share of the weights
+LONGEST = 900  # seconds of a run
 SAME = [
     *("--steps", str(STEPS), "--data.batch-size", str(DEVICES), "--data.short-side", "72"),
     *("--log-every", "1", "--sample-every", "1000", "--checkpoint-every", "1000"),
@@ -84,32 +85,40 @@ def ended(name: str, setting: Setting, folder: Path) -> Ended:
     """Makes a run, and says how it ended."""
     run = folder / f"{name}-{setting.processes}-{setting.devices}-{setting.parallel}"
     arguments = [name, *SAME, *RUNS[name], "--parallel", setting.parallel, "--run", str(run)]
-    environment = os.environ | {
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={setting.devices}",
-        "JAX_PLATFORMS": "cpu",
-        "NPROC": "16",
-    }
-    address = f"127.0.0.1:{free_port()}"
-    processes = []
-    for number in range(setting.processes):
-        joined = ["--coordinator", address, "--processes", str(setting.processes)]
-        joined += ["--process", str(number)]
-        command = [sys.executable, "train.py", *arguments]
-        command += joined if setting.processes > 1 else []
-        with (folder / f"told-{number}").open("w") as told:
-            processes.append(
-                subprocess.Popen(
-                    command, cwd=ROOT, env=environment, stdout=told, stderr=subprocess.STDOUT
-                )
-            )
-    for number, process in enumerate(processes):
-        if process.wait(timeout=900):
-            sys.exit(f"{name}, {setting}:\n{(folder / f'told-{number}').read_text()}")
+    for process, told in started(arguments, setting, folder):
+        if process.wait(timeout=LONGEST):
+            sys.exit(f"{name}, {setting}:\n{told.read_text()}")
     players = read_players(run)
     leaves = jax.tree.leaves({name: variables["params"] for name, variables in players.items()})
     lines = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
     losses = [line["loss"] for line in lines if "loss" in line]
     return Ended(np.concatenate([np.ravel(leaf) for leaf in leaves]), np.array(losses))
+
+
+def started(
+    arguments: list[str], setting: Setting, folder: Path
+) -> list[tuple[subprocess.Popen[bytes], Path]]:
+    """The trainer in all processes of a setting, and the files of what each of them prints."""
+    environment = os.environ | {
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={setting.devices}",
+        "JAX_PLATFORMS": "cpu",
+        "NPROC": "16",
+    }
+    joining = ["--coordinator", f"127.0.0.1:{free_port()}", "--processes", str(setting.processes)]
+    processes = []
+    for number in range(setting.processes):
+        joined = [*joining, "--process", str(number)] if setting.processes > 1 else []
+        file = folder / f"told-{number}"
+        with file.open("w") as told:
+            process = subprocess.Popen(
+                [sys.executable, "train.py", *arguments, *joined],
+                cwd=ROOT,
+                env=environment,
+                stdout=told,
+                stderr=subprocess.STDOUT,
+            )
+        processes.append((process, file))
+    return processes
 
 
 def differ(what: str, one: Ended, other: Ended) -> bool:

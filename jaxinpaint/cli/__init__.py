@@ -7,6 +7,7 @@ trainer, ``train.py``, takes seconds: its help is made from the configs of all r
 import logging
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +21,8 @@ from jaxinpaint.cli.masks import masks
 from jaxinpaint.cli.prepare import prepare
 from jaxinpaint.cli.translate import translate
 from jaxinpaint.cli.weights import weights
+
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -53,6 +56,10 @@ def told_plainly() -> Iterator[None]:
         if type(handler) is logging.StreamHandler:  # this one, or Grain's, made when it is imported
             handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     logging.getLogger("absl").setLevel(logging.ERROR)
+    if not os.environ.get("JAXINPAINT_TRACEBACK"):
+        # What fails in the background of a full disk, say, is not to bury what is told of it.
+        threading.excepthook = lambda failed: _warn(failed.exc_type, failed.exc_value)
+        sys.unraisablehook = lambda failed: _warn(failed.exc_type, failed.exc_value)
     # Names of files need not be text in any encoding.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -63,6 +70,15 @@ def told_plainly() -> Iterator[None]:
     except (ValueError, OSError, ArithmeticError, ModuleNotFoundError) as error:
         if os.environ.get("JAXINPAINT_TRACEBACK"):
             raise
-        # Some messages of libraries have several lines.
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {_in_one_line(error)}", file=sys.stderr)
         sys.exit(2)
+
+
+def _warn(kind: type[BaseException], error: BaseException | None) -> None:
+    if kind is not SystemExit:  # by which a thread may end
+        log.warning("in the background: %s: %s", kind.__name__, _in_one_line(error))
+
+
+def _in_one_line(error: BaseException | None) -> str:
+    """What an error says; some of libraries have several lines."""
+    return " ".join(str(error).split())

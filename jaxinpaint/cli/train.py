@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
@@ -109,7 +109,7 @@ def run(order: Order) -> Trained:
     weights = config.start_from and cache(partial(read_players, config.start_from))
     if weights and not order.resumes:
         require_fitting(weights(), abstract_state(recipe, config.data))
-    with run_lock.locked(folder) if processes.is_first() else nullcontext():
+    with run_lock.locked(folder):
         if processes.is_first():
             save_config(config, folder)
         _tell_beginning(order, parts, show)

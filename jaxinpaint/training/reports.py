@@ -1,5 +1,6 @@
 """What a run tells: metrics.jsonl, TensorBoard events, a progress bar, pictures."""
 
+import errno
 import json
 import logging
 import sys
@@ -13,10 +14,14 @@ from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from jaxinpaint.array_typing import RGB
+from jaxinpaint.training.checkpoints import NotWritten
 from jaxinpaint.training.processes import is_first
 from jaxinpaint.training.window import Broken
 
 log = logging.getLogger(__name__)
+
+# What a disk says that takes no more.
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 
 
 class Reports:
@@ -84,7 +89,15 @@ def open_reports(folder: Path, *, first: int, last: int) -> Iterator[Reports]:
     with ExitStack() as stack:
         if not is_first():
             folder = Path(stack.enter_context(TemporaryDirectory()))
-        yield stack.enter_context(_reports(folder, first=first, last=last))
+        try:
+            yield stack.enter_context(_reports(folder, first=first, last=last))
+        except OSError as error:
+            if error.errno not in DISK:
+                raise
+            raise NotWritten(
+                f"{folder} can't be written to: {error.strerror}. Its checkpoints are whole: mend "
+                "this and --resume the run"
+            ) from error
 
 
 @contextmanager

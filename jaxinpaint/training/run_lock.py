@@ -1,34 +1,47 @@
-"""One process at a time in a run folder."""
+"""One run at a time in a run folder."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from jaxinpaint.training.processes import from_first, is_first
 
 FILE = ".lock"
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps other processes out of a run folder, which is made if it is not there.
+    """Keeps other runs out of a run folder, which is made if it is not there.
 
     The lock is the system's own: it ends with the process, however that ends, and the file that is
-    left of it stands in nobody's way.
+    left of it stands in nobody's way. Of several processes that train together the first has it,
+    for all of them.
 
     Raises:
-        ValueError: if another process has the folder.
+        ValueError: in all of them, if another process has the folder, or it can't be made.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / FILE)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout as error:
-        raise ValueError(
-            f"{folder} is in use: another process trains in it. Wait until that has ended, or stop "
-            "it; two would spoil each other's checkpoints"
-        ) from error
-    try:
+    with ExitStack() as held:
+        problem = ""
+        if is_first():
+            try:
+                held.enter_context(_locked_here(folder))
+            except Timeout:
+                problem = (
+                    f"{folder} is in use: another process trains in it. Wait until that has "
+                    "ended, or stop it; two would spoil each other's checkpoints"
+                )
+            except OSError as error:
+                problem = f"{folder} can't be written to: {error.strerror}"
+        # Without its word the others would wait for the first one in vain.
+        if problem := from_first(problem):
+            raise ValueError(problem)
         yield
-    finally:
-        lock.release()
+
+
+@contextmanager
+def _locked_here(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / FILE, blocking=False):
+        yield

@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 from pathlib import Path
 
 import jax
@@ -8,7 +9,7 @@ import optax
 import pytest
 
 from jaxinpaint.recipes.base import Player, TrainState
-from jaxinpaint.training.checkpoints import abstract_like, open_checkpoints
+from jaxinpaint.training.checkpoints import Checkpoints, abstract_like, open_checkpoints
 
 HERE = jax.sharding.SingleDeviceSharding(jax.devices()[0])
 
@@ -62,19 +63,28 @@ def test_saving_a_step_again_is_harmless(tmp_path: Path) -> None:
     assert restored_step(tmp_path) == 5
 
 
-def damage_arrays(checkpoint: Path) -> None:
-    for file in checkpoint.rglob("d/*"):
+def arrays_of(checkpoint: Path) -> list[Path]:
+    return list((checkpoint / "model").rglob("d/*"))
+
+
+def cut_short(checkpoint: Path) -> None:
+    for file in arrays_of(checkpoint):
         file.write_bytes(b"")
 
 
+def lost(checkpoint: Path) -> None:
+    for file in arrays_of(checkpoint):
+        file.unlink()
+
+
 def empty(checkpoint: Path) -> None:
-    (checkpoint).rename(checkpoint.with_name("moved"))
+    checkpoint.rename(checkpoint.with_name("moved"))
     checkpoint.mkdir()
 
 
 # Orbax leaves an event loop behind when a damaged checkpoint can't be read.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("damage", [damage_arrays, empty])
+@pytest.mark.parametrize("damage", [cut_short, lost, empty])
 def test_a_damaged_checkpoint_is_told_and_passed_over(tmp_path, caplog, damage) -> None:
     write(tmp_path, 2, 4)
     damage(tmp_path / "4")
@@ -84,6 +94,61 @@ def test_a_damaged_checkpoint_is_told_and_passed_over(tmp_path, caplog, damage) 
     write(tmp_path, 4)
     assert restored_step(tmp_path) == 4
     assert (tmp_path / "4.unreadable").exists()
+
+
+def numbers(state: TrainState) -> list[np.ndarray]:
+    leaves = jax.tree.leaves(dataclasses.replace(state, key=jax.random.key_data(state.key)))
+    return [np.asarray(leaf) for leaf in leaves]
+
+
+def halved(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def flipped(content: bytes) -> bytes:
+    place = len(content) // 2
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("damage", [halved, flipped])
+def test_whichever_file_is_damaged_what_comes_back_is_what_was_saved(tmp_path, damage) -> None:
+    write(tmp_path / "whole", 2, 4)
+    files = [
+        file.relative_to(tmp_path / "whole")
+        for file in sorted((tmp_path / "whole" / "4").rglob("*"))
+        if file.is_file() and file.stat().st_size
+    ]
+    steps = []
+    for number, file in enumerate(files):
+        folder = tmp_path / str(number)
+        shutil.copytree(tmp_path / "whole", folder)
+        (folder / file).write_bytes(damage((folder / file).read_bytes()))
+        with open_checkpoints(folder, keep=10) as checkpoints:
+            state = checkpoints.restore_latest(abstract())
+        assert state is not None
+        step = int(state.step)
+        for leaf, saved in zip(numbers(state), numbers(state_at(step)), strict=True):
+            np.testing.assert_array_equal(leaf, saved, err_msg=str(file))
+        steps.append(step)
+    assert {*steps} == {2, 4}  # some files are not needed, others are
+
+
+def test_a_bit_that_has_changed_on_the_disk_is_found_out(tmp_path, caplog, monkeypatch) -> None:
+    write(tmp_path, 2, 4)
+    found = Checkpoints._restored
+
+    def changed(self, step, parts):  # as Orbax, which checks nothing, gives it
+        read = found(self, step, parts)
+        if step == 4:
+            kernel = read["model"]["generator"]["params"]["kernel"]
+            read["model"]["generator"]["params"]["kernel"] = kernel.at[1, 2].add(2**-20)
+        return read
+
+    monkeypatch.setattr(Checkpoints, "_restored", changed)
+    assert restored_step(tmp_path) == 2
+    assert "1 arrays of its model have changed" in caplog.text
+    assert "'params']['kernel']" in caplog.text
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
