@@ -1,5 +1,7 @@
 """Pages and examples are what the code says and does."""
 
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,9 @@ import make_objectives
 import pytest
 from PIL import Image
 
+from jaxinpaint.cli.train import parse
 from jaxinpaint.masks import SamplerName
+from jaxinpaint.training import processes
 
 ROOT = Path(__file__).parent.parent
 
@@ -34,6 +38,31 @@ def test_every_family_of_objectives_is_in_the_table() -> None:
 def test_every_sampler_is_on_the_page_of_masks() -> None:
     page = (ROOT / "docs" / "masks.md").read_text(encoding="utf-8")
     assert [name for name in get_args(SamplerName) if f"| `{name}` |" not in page] == []
+
+
+def trainings(page: Path) -> list[list[str]]:
+    """The arguments of every new run that a page tells how to start."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    commands = re.findall(r"^\s*(?:\w+=\S+ )?python train\.py(.*)$", text, re.MULTILINE)
+    arguments = [shlex.split(command, comments=True) for command in commands]
+    return [given for given in arguments if not {"--resume", "--help", "$what"} & {*given}]
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
+)
+def test_the_trainer_takes_what_a_page_says_it_does(page: str, tmp_path, monkeypatch) -> None:
+    commands = trainings(ROOT / page)
+    monkeypatch.chdir(tmp_path)
+    # Processes that do not exist are not waited for.
+    monkeypatch.setattr(processes, "join", lambda *where, **numbers: None)
+    for arguments in commands:
+        assert not parse(arguments).resumes
+
+
+def test_pages_that_tell_how_to_train_are_found_to() -> None:
+    assert len(trainings(ROOT / "README.md")) > 5
+    assert trainings(ROOT / "docs" / "scaling.md")[2][-6:-4] == ["--coordinator", "10.0.0.1:1234"]
 
 
 @pytest.mark.slow
