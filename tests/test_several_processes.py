@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from random_kills import COMMON, RUNS, newest_step
-from same_everywhere import ALONE, Setting, differ, ended, started
+from same_everywhere import ALONE, Setting, compared, ended, started
 
 TINY = ["pan-holes", *RUNS["pan-holes"], *COMMON, "--data.batch-size", "8"]
 TWO, FOUR = Setting(2, 4, "jit"), Setting(4, 2, "pmap")
@@ -29,7 +29,11 @@ def test_several_processes_make_the_steps_of_one_and_the_first_alone_prints(
     setting: Setting, tmp_path: Path
 ) -> None:
     alone = ended("pan-holes", ALONE, tmp_path)
-    assert not differ(str(setting), alone, ended("pan-holes", setting, tmp_path))
+    losses, weights = compared(str(setting), alone, ended("pan-holes", setting, tmp_path))
+    # Sums in another order; of a gradient next to nothing that turns the sign, and Adam makes a
+    # whole update of it.
+    assert losses < 1e-5
+    assert weights < 0.02
     told = [(tmp_path / f"told-{number}").read_text() for number in range(setting.processes)]
     assert (
         f"8 cpu ({setting.parallel}) of {setting.processes} processes: batch 8, 1 on each"
