@@ -126,14 +126,19 @@ def of(recipe: Recipe, variables: Variables) -> Inpainter:
     return Inpainter(jax.jit(recipe.inpaint), variables, recipe.takes)
 
 
-def load(run: Path | str) -> Inpainter:
-    """An inpainter of a run folder's newest checkpoint.
+def load(path: Path | str) -> Inpainter:
+    """An inpainter of a run, or of a network in a file.
+
+    Args:
+        path: a run's folder, of which the newest checkpoint is taken; a file that
+            ``jaxinpaint import`` or ``export`` wrote; or a published program's checkpoint.
 
     Raises:
-        NoRun: if the folder is no run.
-        ValueError: if it has no checkpoint that can be read, or its network fills no holes.
+        NoRun: if a folder is no run.
+        UnreadableWeights: if a file is damaged, or of no network that is known.
+        ValueError: if a run has no checkpoint that can be read, or the network fills no holes.
     """
-    return of(*trained.read(Path(run)))
+    return of(*trained.read(Path(path)))
 
 
 def padded(

@@ -7,8 +7,6 @@ from typing import Annotated, get_args
 import cattrs
 import tyro
 import yaml
-from cattrs.preconf.pyyaml import make_converter
-from cattrs.strategies import configure_tagged_union
 
 from jaxinpaint import recipes
 from jaxinpaint.array_typing import Variables
@@ -16,10 +14,10 @@ from jaxinpaint.data.config import BUILT_IN, DataConfig
 from jaxinpaint.masks.shapes import Shapes
 from jaxinpaint.recipes import PartialConvConfig, Recipe, RecipeConfig, StepConfig
 from jaxinpaint.recipes.base import with_average
+from jaxinpaint.recipes.converting import NAME, converter
 from jaxinpaint.training.loop import LoopConfig
 
 FILE = "config.yaml"
-NAME = "config"  # what stands for the class of the recipe's config
 
 
 @dataclass(frozen=True)
@@ -35,9 +33,10 @@ class RunConfig:
     average: float = 0.0
     """Decay of a running average of the generator's weights, with which holes are then filled, such
     as 0.999. 0: none is kept, as published."""
-    start_from: Path | None = None
-    """A run whose newest weights (those that it trains, not their average) this one starts from, of
-    a recipe with the same networks. None: it starts from random ones."""
+    start_from: Annotated[Path | None, tyro.conf.arg(aliases=["--init"])] = None
+    """A run whose newest weights (those that it trains, not their average) this one starts from; or
+    a file of a network, such as of a published program (docs/checkpoints.md). The options that say
+    which network it is are taken from there. None: it starts from random ones."""
     published_weights: tyro.conf.Suppress[dict[str, str]] = field(default_factory=dict)
     """Digests of the published weights that the losses look through, by name. They are noted when
     the run starts, so that it can't go on with others."""
@@ -83,7 +82,7 @@ def save_config(config: RunConfig, folder: Path) -> None:
 
 def as_text(config: RunConfig) -> str:
     """The config as ``config.yaml`` holds it."""
-    return yaml.safe_dump(_converter().unstructure(config), sort_keys=False)
+    return yaml.safe_dump(converter().unstructure(config), sort_keys=False)
 
 
 def load_config(folder: Path) -> RunConfig:
@@ -112,15 +111,7 @@ def load_config(folder: Path) -> RunConfig:
         # From before there were other sources than folders.
         data["source"] = data.pop("path") or BUILT_IN
     try:
-        return _converter().structure(content, RunConfig)
+        return converter().structure(content, RunConfig)
     except (cattrs.BaseValidationError, cattrs.ForbiddenExtraKeysError) as error:
         problems = "; ".join(cattrs.transform_error(error))
         raise NoRun(f"{path} does not fit this version: {problems}") from error
-
-
-def _converter() -> cattrs.Converter:
-    converter = make_converter(forbid_extra_keys=True)
-    configure_tagged_union(RecipeConfig, converter, tag_name=NAME)
-    converter.register_unstructure_hook(Path, str)
-    converter.register_structure_hook(Path, lambda value, _: Path(value))
-    return converter

@@ -1,40 +1,64 @@
-"""What a run has trained, read from its folder."""
+"""What has been trained: in a run's folder, or in a file of its network."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import jax
 
+from jaxinpaint import recipes
 from jaxinpaint.array_typing import Variables
+from jaxinpaint.interop.published_networks import read_network
+from jaxinpaint.interop.weight_files import UnreadableWeights
+from jaxinpaint.recipes import RecipeConfig
 from jaxinpaint.recipes.base import Recipe, TrainState
 from jaxinpaint.run_config import RunConfig, load_config, recipe_of
 from jaxinpaint.training.checkpoints import Checkpoints, abstract_like, open_checkpoints
 
 
-def read(run: Path) -> tuple[Recipe, Variables]:
-    """The recipe of a run, and the variables of its generator in the newest checkpoint.
+def read(path: Path) -> tuple[Recipe, Variables]:
+    """The recipe of a run or a file, and the variables of its generator.
+
+    Args:
+        path: a run's folder, of which the newest checkpoint is read, and of that the average if
+            one is kept; or a file, as for `read_network`.
 
     Raises:
-        NoRun: if the folder is no run.
+        NoRun: if a folder is no run.
         ValueError: if it has no checkpoint that can be read.
+        UnreadableWeights: if a file can't be read, or holds no generator.
     """
-    config = load_config(run)
+    if path.is_file():
+        file = read_network(path)
+        if "generator" not in file.players:
+            raise UnreadableWeights(f"{path} holds no network that paints: {file.source}")
+        return recipes.make(file.config), file.players["generator"]
+    config = load_config(path)
     recipe = recipe_of(config)
-    with _saved(run, config, recipe) as (checkpoints, abstract):
+    with _saved(path, config, recipe) as (checkpoints, abstract):
         variables, _ = checkpoints.restore_generator(abstract)
     return recipe, variables
 
 
-def read_players(run: Path) -> dict[str, Variables]:
-    """The variables of all players of a run in its newest checkpoint, by name.
+def read_config(path: Path) -> RecipeConfig:
+    """The config of the recipe of a run or a file.
 
     Raises:
-        NoRun: if the folder is no run.
-        ValueError: if it has no checkpoint that can be read.
+        NoRun, UnreadableWeights: as `read`.
     """
-    config = load_config(run)
-    with _saved(run, config, recipe_of(config)) as (checkpoints, abstract):
+    return read_network(path).config if path.is_file() else load_config(path).recipe
+
+
+def read_players(path: Path) -> Mapping[str, Variables]:
+    """The variables of all players of a run in its newest checkpoint, or in a file, by name.
+
+    Raises:
+        NoRun, ValueError, UnreadableWeights: as `read`.
+    """
+    if path.is_file():
+        return read_network(path).players
+    config = load_config(path)
+    with _saved(path, config, recipe_of(config)) as (checkpoints, abstract):
         return checkpoints.restore_players(abstract)
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxinpaint.interop.published_networks import recognised
+
 FOLDER = Path(__file__).parent / "reference"
 
 
@@ -36,13 +38,18 @@ def state_dict(shapes: dict[str, list[int]], seed: int = 0) -> dict[str, np.ndar
     return {name: _weight(name, tuple(shape), seed) for name, shape in shapes.items()}
 
 
+def variables(state_dict: dict[str, np.ndarray]) -> dict[str, Any]:
+    """A published network's variables, from its state dict."""
+    return dict(recognised(state_dict).variables)
+
+
 def vgg_variables(
     name: str, layers: Sequence[str], dtype: type = np.float32
 ) -> dict[str, np.ndarray | dict[str, np.ndarray]]:
     """The first layers of `vgg16` or `vgg19`, under the names that `nets.vgg` has for them."""
     shapes = facts(name)["state_dict"]
     originals = [key.removesuffix(".weight") for key in shapes if key.endswith(".weight")]
-    variables: dict[str, np.ndarray | dict[str, np.ndarray]] = {
+    layered: dict[str, np.ndarray | dict[str, np.ndarray]] = {
         "mean": np.array([0.485, 0.456, 0.406], dtype),
         "std": np.array([0.229, 0.224, 0.225], dtype),
     }
@@ -50,8 +57,8 @@ def vgg_variables(
         keys = [f"{original}.weight", f"{original}.bias"]
         weight, bias = state_dict({key: shapes[key] for key in keys}).values()
         kernel = weight.transpose(2, 3, 1, 0)
-        variables[layer] = {"kernel": kernel.astype(dtype), "bias": bias.astype(dtype)}
-    return variables
+        layered[layer] = {"kernel": kernel.astype(dtype), "bias": bias.astype(dtype)}
+    return layered
 
 
 def _weight(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:

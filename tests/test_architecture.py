@@ -31,7 +31,7 @@ ROOMS = {
     "interop": {"array_typing", "ops", "nets", "recipes"},
     "windows": {"array_typing", "recipes.base"},
     "run_config": {"array_typing", "data", "masks", "recipes", "training"},
-    "trained": {"array_typing", "recipes", "run_config", "training"},
+    "trained": {"array_typing", "interop", "recipes", "run_config", "training"},
     "photos": set(),
     "inpainter": {"array_typing", "photos", "recipes.base", "trained", "windows"},
     "translator": {"array_typing", "photos", "recipes.base", "trained"},

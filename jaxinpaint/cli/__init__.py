@@ -16,6 +16,7 @@ from io import TextIOWrapper
 import tyro
 
 from jaxinpaint.cli.doctor import doctor
+from jaxinpaint.cli.import_network import import_network
 from jaxinpaint.cli.inpaint import inpaint
 from jaxinpaint.cli.masks import masks
 from jaxinpaint.cli.prepare import prepare
@@ -34,6 +35,7 @@ def main() -> None:
         tyro.extras.subcommand_cli_from_dict(
             {
                 "doctor": of_doctor,
+                "import": import_network,
                 "inpaint": inpaint,
                 "masks": masks,
                 "prepare": prepare,

@@ -1,7 +1,9 @@
 """The config of a run, as the command line chooses it: a preset, and options over it."""
 
+import argparse
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import tyro
@@ -9,7 +11,9 @@ import tyro
 from jaxinpaint.cli.presets import PRESETS
 from jaxinpaint.data.config import DataConfig
 from jaxinpaint.data.sources import absolute
+from jaxinpaint.recipes import RecipeConfig, network_options
 from jaxinpaint.run_config import RunConfig
+from jaxinpaint.trained import read_config
 
 
 def chosen(arguments: Sequence[str], *, prog: str, description: str) -> tuple[str, RunConfig]:
@@ -20,12 +24,35 @@ def chosen(arguments: Sequence[str], *, prog: str, description: str) -> tuple[st
         SystemExit: after help, or a mistake in the options.
     """
     named = bool(arguments) and not arguments[0].startswith("-")
-    preset = arguments[0] if named else "first-run"
+    preset = arguments[0].replace("_", "-") if named else "first-run"
     if preset not in PRESETS:
         raise ValueError(f"there is no preset {preset!r}; there are {', '.join(PRESETS)}")
     _, default = PRESETS[preset]
     options = arguments[1:] if named else arguments
+    if (start_from := _start_from(options)) is not None:
+        recipe = _with_network_of(default.recipe, start_from)
+        default = dataclasses.replace(default, recipe=recipe)
     return preset, overridden(default, options, prog=prog, description=description)
+
+
+def _start_from(options: Sequence[str]) -> Path | None:
+    """What the options name to start from; they are looked at once more after that."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--start-from", "--start_from", "--init", type=Path)
+    return first.parse_known_args(options)[0].start_from
+
+
+def _with_network_of(recipe: RecipeConfig, path: Path) -> RecipeConfig:
+    """The recipe with the network that a run or a file has.
+
+    Raises:
+        ValueError: if there is none, or it is of another recipe.
+    """
+    found = read_config(path)
+    if type(found) is not type(recipe):
+        of = [name for name, (_, preset) in PRESETS.items() if type(preset.recipe) is type(found)]
+        raise ValueError(f"{path} is a network of another recipe: start with {' or '.join(of)}")
+    return dataclasses.replace(recipe, **network_options(found))
 
 
 def overridden(

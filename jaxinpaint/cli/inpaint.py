@@ -26,7 +26,8 @@ def inpaint(
     """Fill the holes of a picture, or of a folder of pictures.
 
     Args:
-        run: A run folder, such as runs/first-run-1.
+        run: A run folder, such as runs/first-run-1; or a file of a network, such as a published one
+            (docs/checkpoints.md).
             One trained for the middle of pictures fills holes that keep off the border.
         image: A picture of any size, or a folder of pictures.
         hole: A mask of the same size: white is missing, black is known.
@@ -38,7 +39,8 @@ def inpaint(
     from jaxinpaint.inpainter import load
     from jaxinpaint.run_config import load_config
 
-    load_config(run)  # first, because it is quick to fail
+    if not run.is_file():
+        load_config(run)  # first, because it is quick to fail
     jobs = planned(image, output)
     holes = _holes(image, hole, [job.picture for job in jobs])
     check_sources_stay(jobs, [*holes, *holes.values()])

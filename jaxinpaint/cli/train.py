@@ -19,10 +19,10 @@ from jaxinpaint.cli import choosing, told_plainly
 from jaxinpaint.cli.assembling import Assembly, Skipped, abstract_state, assemble, check_steps
 from jaxinpaint.cli.showing import Show, show_held_out
 from jaxinpaint.nets.network import dtype_of
-from jaxinpaint.recipes import CRFillConfig, PartialConvConfig, RecipeConfig
+from jaxinpaint.recipes import CRFillConfig, PartialConvConfig, RecipeConfig, network_options
 from jaxinpaint.recipes.base import Recipe
 from jaxinpaint.run_config import FILE, RunConfig, as_text, load_config, save_config
-from jaxinpaint.trained import read_players
+from jaxinpaint.trained import read_config, read_players
 from jaxinpaint.training import processes, run_lock
 from jaxinpaint.training.beginning import require_fitting
 from jaxinpaint.training.loop import Trained, train
@@ -107,8 +107,10 @@ def run(order: Order) -> Trained:
     show = show_held_out(recipe, config.data, skipped.tell)
     check_steps(recipe, config, parts.placement)
     weights = config.start_from and cache(partial(read_players, config.start_from))
-    if weights and not order.resumes:
-        require_fitting(weights(), abstract_state(recipe, config.data))
+    if config.start_from and weights and not order.resumes:
+        _require_same_network(config.recipe, read_config(config.start_from))
+        state = abstract_state(recipe, config.data)
+        require_fitting(weights(), state, recipe.dispensable)
     with run_lock.locked(folder):
         if processes.is_first():
             save_config(config, folder)
@@ -134,6 +136,20 @@ def run(order: Order) -> Trained:
     if not trained.stopped:
         _tell_end(folder, parts, show)
     return trained
+
+
+def _require_same_network(recipe: RecipeConfig, found: RecipeConfig) -> None:
+    """Raises ValueError if a recipe's network is another function than the one to start from."""
+    if type(recipe) is not type(found):
+        raise ValueError("--start-from is a network of another recipe")
+    there = network_options(found)
+    for name, value in network_options(recipe).items():
+        if there[name] != value:
+            option = name.replace("_", "-")
+            raise ValueError(
+                f"--recipe.{option} is {value}, and {there[name]} in the network to start from: "
+                "leave it out, and it is taken from there"
+            )
 
 
 def _keep_compiled() -> None:

@@ -1,75 +1,121 @@
-"""State dicts of the published PyTorch Context Encoder, as this package's variables."""
+"""The published PyTorch Context Encoder: what its state dicts say of its nets, and hold."""
 
 import re
-from collections.abc import Mapping, Sequence
 
-import numpy as np
+from jaxinpaint.interop.state_dicts import Entries, Entry, Layout, Program
+from jaxinpaint.interop.weight_files import Arrays, UnreadableWeights
+from jaxinpaint.recipes import ContextEncoderConfig
 
-from jaxinpaint.array_typing import Variables
-
-StateDict = Mapping[str, np.ndarray]
-
-ENCODER = ("enc_1", "enc_2", "enc_3", "enc_4", "enc_5", "bottleneck")
-DECODER = ("dec_1", "dec_2", "dec_3", "dec_4", "dec_5")
-DISCRIMINATOR = ("1", "2", "3", "4", "logit")
-
-
-def generator_from_boyuanjiang(state_dict: StateDict) -> Variables:
-    """Variables of `context_encoder` from `BoyuanJiang/context_encoder_pytorch`, for the centre.
-
-    Raises:
-        ValueError: if layers are missing or unknown, or an array has not the axes of its kind.
-    """
-    layers = _layers(state_dict, (*ENCODER, *DECODER))
-    variables: dict[str, dict] = {"params": {}, "batch_stats": {}}
-    for name, (weight, norm) in layers.items():
-        # Transposed convolutions have their input channels first.
-        axes = (2, 3, 0, 1) if name in DECODER else (2, 3, 1, 0)
-        variables["params"][f"{name}_kernel"] = np.transpose(weight, axes)
-        if norm:
-            _add_norm(variables, f"{name}_norm", norm)
-    return variables
+NAME = "BoyuanJiang/context_encoder_pytorch"
+NORM = {
+    "weight": ("params", "scale"),
+    "bias": ("params", "bias"),
+    "running_mean": ("batch_stats", "mean"),
+    "running_var": ("batch_stats", "var"),
+}
 
 
-def discriminator_from_boyuanjiang(state_dict: StateDict) -> Variables:
-    """Variables of `dcgan_discriminator` from the same program: of the 64² centre.
+def _numbers(layers: int) -> list[int]:
+    """``N`` of each convolution's ``main.N``: activations count, and norms but for the first."""
+    return [0, *range(2, 3 * layers - 3, 3)]
+
+
+def _convolutions(arrays: Arrays) -> list[int]:
+    """``N`` of those keys ``main.N.weight`` that have four axes.
 
     Raises:
-        ValueError: if layers are missing or unknown, or an array has not the axes of its kind.
+        UnreadableWeights: if they are not as in the published networks.
     """
-    variables: dict[str, dict] = {"params": {}, "batch_stats": {}}
-    for name, (weight, norm) in _layers(state_dict, DISCRIMINATOR).items():
-        kernel = name if name == "logit" else f"conv_{name}"
-        variables["params"][kernel] = np.transpose(weight, (2, 3, 1, 0))
-        if norm:
-            _add_norm(variables, f"norm_{name}", norm)
-    return variables
-
-
-def _layers(
-    state_dict: StateDict, names: Sequence[str]
-) -> dict[str, tuple[np.ndarray, dict[str, np.ndarray]]]:
-    """Each convolution's weight and the arrays of its norm, in the order of ``main.N``."""
-    places: dict[int, dict[str, np.ndarray]] = {}
-    for key, array in state_dict.items():
-        match = re.fullmatch(
-            r"main\.(\d+)\.(weight|bias|running_mean|running_var|num_batches_tracked)", key
+    found = sorted(
+        int(match[1])
+        for key, array in arrays.items()
+        if (match := re.fullmatch(r"main\.(\d+)\.weight", key)) and array.ndim == 4
+    )
+    if len(found) < 4 or found != _numbers(len(found)):
+        told = ", ".join(map(str, found)) or "no number"
+        raise UnreadableWeights(
+            f"a network of {NAME} has convolutions main.N for N = 0, 2, 5, 8, …; this has {told}"
         )
-        if match is None:
-            raise ValueError(f"unknown key {key!r} in the state dict; known are main.N.weight, …")
-        places.setdefault(int(match[1]), {})[match[2]] = np.asarray(array)
-    weights = [n for n in sorted(places) if places[n].keys() == {"weight"}]
-    if len(weights) != len(names) or any(places[n]["weight"].ndim != 4 for n in weights):
-        raise ValueError(
-            f"the state dict has {len(weights)} layers without a norm's arrays; {len(names)} "
-            "convolutions with four axes each are expected"
-        )
-    return {
-        name: (places[n]["weight"], places.get(n + 1, {}))
-        for name, n in zip(names, weights, strict=True)
-    }
+    return found
 
 
-def _add_norm(variables: dict[str, dict], name: str, norm: Mapping[str, np.ndarray]) -> None:
-    variables["params"][name] = {"scale": norm["weight"], "bias": norm["bias"]}
-    variables["batch_stats"][name] = {"mean": norm["running_mean"], "var": norm["running_var"]}
+def _levels(arrays: Arrays) -> int:
+    """How many layers halve the picture, before the bottleneck.
+
+    A network is of that size whose picture they make 4×4; the first of the decoder has as many
+    inputs as the bottleneck outputs, and transposed kernels have inputs first.
+    """
+    shapes = [arrays[f"main.{n}.weight"].shape for n in _convolutions(arrays)]
+    for i in range(1, len(shapes)):
+        bottleneck, decoder = shapes[i - 1], shapes[i]
+        if bottleneck[0] == decoder[0] and bottleneck[1] == decoder[1]:
+            return i - 1
+    raise UnreadableWeights("no two layers are the bottleneck and what follows it")
+
+
+def _config(arrays: Arrays) -> ContextEncoderConfig:
+    numbers, levels = _convolutions(arrays), _levels(arrays)
+    size, painted = 4 * 2**levels, 4 * 2 ** (len(numbers) - levels - 2)
+    if painted not in (size // 2, size):
+        raise UnreadableWeights(f"its generator would paint {painted}² of {size}² pixels")
+    of_centre = {"pixel_weight": 0.998, "pixel_weight_twice": True, "learning_rate": 2e-4}
+    return ContextEncoderConfig(
+        holes="center" if painted < size else "random-region",
+        size=size,
+        width=arrays["main.0.weight"].shape[0],
+        bottleneck=arrays[f"main.{numbers[levels]}.weight"].shape[0],
+        **(of_centre if painted < size else {}),
+    )
+
+
+def _generator(config: ContextEncoderConfig) -> Entries:
+    levels = _halvings(config.size)
+    encoder = [*(f"enc_{i}" for i in range(1, levels + 1)), "bottleneck"]
+    decoder = [f"dec_{i}" for i in range(1, _halvings(_painted(config)) + 2)]
+    layers = [*encoder, *decoder]
+    entries = {}
+    for n, name in zip(_numbers(len(layers)), layers, strict=True):
+        layout: Layout = "IOHW" if name in decoder else "OIHW"
+        entries[f"main.{n}.weight"] = Entry(("params", f"{name}_kernel"), layout)
+        if name not in (layers[0], layers[-1]):
+            entries |= _norm(n + 1, f"{name}_norm")
+    return entries
+
+
+def _discriminator(config: ContextEncoderConfig) -> Entries:
+    *numbers, last = _numbers(_halvings(_painted(config)) + 1)
+    entries = {f"main.{last}.weight": Entry(("params", "logit"), "OIHW")}
+    for i, n in enumerate(numbers, start=1):
+        entries[f"main.{n}.weight"] = Entry(("params", f"conv_{i}"), "OIHW")
+        if n:
+            entries |= _norm(n + 1, f"norm_{i}")
+    return entries
+
+
+def _painted(config: ContextEncoderConfig) -> int:
+    return config.size // 2 if config.holes == "center" else config.size
+
+
+def _halvings(side: int) -> int:
+    """How often a side is halved until 4 are left."""
+    return side.bit_length() - 3
+
+
+def _norm(number: int, name: str) -> Entries:
+    return {f"main.{number}.{key}": Entry((kept, name, leaf)) for key, (kept, leaf) in NORM.items()}
+
+
+def _of_discriminator(arrays: Arrays) -> ContextEncoderConfig:
+    numbers = _convolutions(arrays)
+    size = 4 * 2 ** (len(numbers) - 1)
+    return ContextEncoderConfig(size=2 * size, discriminator_width=arrays["main.0.weight"].shape[0])
+
+
+def judges(arrays: Arrays) -> bool:
+    """Whether a state dict of ``main.N`` is the discriminator's: its last layer has one output."""
+    return arrays[f"main.{_convolutions(arrays)[-1]}.weight"].shape[0] == 1
+
+
+MARK = re.compile(r"main\.0\.weight")
+GENERATOR = Program(NAME, "generator", MARK, _config, _generator)
+DISCRIMINATOR = Program(NAME, "discriminator", MARK, _of_discriminator, _discriminator)

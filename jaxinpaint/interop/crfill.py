@@ -1,27 +1,37 @@
-"""State dicts of the published CR-Fill program, as this package's variables."""
+"""The published CR-Fill program: what its state dicts say of its nets, and hold."""
 
 import re
-from collections.abc import Mapping
+from functools import partial
 
-import numpy as np
+from jaxinpaint.interop.state_dicts import Entries, Entry, Program
+from jaxinpaint.interop.weight_files import Arrays, UnreadableWeights
+from jaxinpaint.recipes import CRFillConfig
+from jaxinpaint.recipes.crfill import schedule
 
-from jaxinpaint.array_typing import Variables
-
-StateDict = Mapping[str, np.ndarray]
+NAME = "zengxianyu/crfill"
 Place = tuple[str, ...]
 
 BRANCH = "baseg."  # in front of the generator's names where it was trained with the branch
-UNUSED = ("sconv1", "sconv2")  # stored by the program, and used by nothing
-# What the program adds to some names, which says nothing more.
-SUFFIX = re.compile(r"_(downsample|upsample_conv|atrous)$")
+DOWN, UP, ATROUS = "_downsample", "_upsample_conv", "_atrous"
+# What the program adds to the names of layers with these numbers.
+SUFFIXES = {2: DOWN, 4: DOWN, 7: ATROUS, 8: ATROUS, 9: ATROUS, 10: ATROUS, 13: UP, 15: UP}
 
 
 def _stack(place: Place, prefix: str, numbers: range) -> dict[str, Place]:
-    return {f"{prefix}{n}": (*place, f"conv_{i}") for i, n in enumerate(numbers, start=1)}
+    return {
+        prefix + str(n) + _suffix(prefix, n): (*place, f"conv_{i}")
+        for i, n in enumerate(numbers, start=1)
+    }
+
+
+def _suffix(prefix: str, number: int) -> str:
+    # The matching branch goes on after its features with plain layers 9 and 10.
+    plain = prefix == "pmconv" and number > 6
+    return "" if plain else SUFFIXES.get(number, "")
 
 
 # Where each layer of the program is here.
-GENERATOR: dict[str, Place] = {
+LAYERS: dict[str, Place] = {
     **_stack(("coarse", "stack"), "conv", range(1, 17)),
     "conv17": ("coarse", "picture"),
     **_stack(("hallucination",), "xconv", range(1, 11)),
@@ -33,80 +43,73 @@ GENERATOR: dict[str, Place] = {
 }
 AUXILIARY: dict[str, Place] = {
     "bconv1": ("auxiliary", "enc_1"),
-    "bconv2": ("auxiliary", "enc_2"),
+    f"bconv2{DOWN}": ("auxiliary", "enc_2"),
     "bconv3": ("auxiliary", "enc_3"),
-    "bconv4": ("auxiliary", "enc_4"),
-    "conv13": ("auxiliary", "dec_1"),
+    f"bconv4{DOWN}": ("auxiliary", "enc_4"),
+    f"conv13{UP}": ("auxiliary", "dec_1"),
     "conv14": ("auxiliary", "dec_2"),
-    "conv15": ("auxiliary", "dec_3"),
+    f"conv15{UP}": ("auxiliary", "dec_3"),
     "conv16": ("auxiliary", "dec_4"),
     "conv16_2": ("auxiliary", "dec_5"),
     "conv17": ("auxiliary", "picture"),
 }
-DISCRIMINATOR: dict[str, Place] = {f"conv{i}": (f"conv_{i}",) for i in range(1, 7)}
+JUDGE: dict[str, Place] = {f"conv{i}": (f"conv_{i}",) for i in range(1, 7)}
 
 
-def generator_from_zengxianyu(state_dict: StateDict) -> Variables:
-    """Variables of `crfill_generator` from `zengxianyu/crfill`.
-
-    For both variants of the generator. Where the state dict is of one that was trained with the
-    auxiliary branch, the variables of `crfill_auxiliary` come under ``params/auxiliary``.
-
-    Raises:
-        ValueError: if layers are missing or unknown, or an array has not the axes of its kind.
-    """
-    with_branch = any(key.startswith(BRANCH) for key in state_dict)
-    names = {BRANCH + name: path for name, path in GENERATOR.items()} | AUXILIARY
-    leaves = {"weight": "kernel", "bias": "bias"}
-    return {"params": _renamed(state_dict, names if with_branch else GENERATOR, leaves)}
+def _generator(config: CRFillConfig) -> Entries:
+    entries, layers = {}, LAYERS
+    if "auxiliary" in (stage for stage, _ in schedule(config.stages)):
+        layers = {BRANCH + name: place for name, place in LAYERS.items()} | AUXILIARY
+    for name, place in layers.items():
+        entries[f"{name}.weight"] = Entry(("params", *place, "kernel"), "OIHW")
+        entries[f"{name}.bias"] = Entry(("params", *place, "bias"))
+    return entries
 
 
-def discriminator_from_zengxianyu(state_dict: StateDict) -> Variables:
-    """Variables of `deepfill_discriminator` from the same program.
-
-    Raises:
-        ValueError: if layers are missing or unknown, or an array has not the axes of its kind.
-    """
-    leaves = {"weight_orig": "kernel", "bias": "bias", "weight_u": "u", "weight_v": "v"}
-    layers = _renamed(state_dict, DISCRIMINATOR, leaves)
-    variables: dict[str, dict] = {"params": {}, "spectral_norm": {}}
-    for name, layer in layers.items():
-        height, width, inputs, _ = layer["kernel"].shape
-        # One entry an input and tap, in the kernel's order here: taps first.
-        v = layer.pop("v").reshape(inputs, height, width).transpose(1, 2, 0).ravel()
-        variables["spectral_norm"][name] = {"u": layer.pop("u"), "v": v}
-        variables["params"][name] = layer
-    return variables
+def _discriminator(config: CRFillConfig) -> Entries:
+    del config
+    entries = {}
+    for name, place in JUDGE.items():
+        entries[f"{name}.weight_orig"] = Entry(("params", *place, "kernel"), "OIHW")
+        entries[f"{name}.bias"] = Entry(("params", *place, "bias"))
+        entries[f"{name}.weight_u"] = Entry(("spectral_norm", *place, "u"))
+        entries[f"{name}.weight_v"] = Entry(("spectral_norm", *place, "v"), "I-taps")
+    return entries
 
 
-def _renamed(state_dict: StateDict, names: Mapping[str, Place], leaves: Mapping[str, str]) -> dict:
-    """The arrays of the program's layers, nested by the places of their layers.
-
-    Args:
-        state_dict: of the program.
-        names: where each of its layers is here.
-        leaves: what each of a layer's arrays is called here.
-    """
-    nested: dict = {}
-    missing = {f"{name}.{leaf}" for name in names for leaf in leaves}
-    for key, array in state_dict.items():
-        layer, _, leaf = key.rpartition(".")
-        name = SUFFIX.sub("", layer)
-        if name in UNUSED:
-            continue
-        if name not in names or leaf not in leaves:
-            raise ValueError(f"unknown key {key!r} in the state dict; known are {sorted(names)}")
-        node = nested
-        for part in names[name]:
-            node = node.setdefault(part, {})
-        node[leaves[leaf]] = _to_hwio(key, array) if leaves[leaf] == "kernel" else np.asarray(array)
-        missing.discard(f"{name}.{leaf}")
-    if missing:
-        raise ValueError(f"the state dict lacks {', '.join(sorted(missing))}")
-    return nested
+def _outputs(key: str, arrays: Arrays) -> int:
+    if key not in arrays:
+        raise UnreadableWeights(f"a network of {NAME} has also {key}")
+    return arrays[key].shape[0]
 
 
-def _to_hwio(key: str, weight: np.ndarray) -> np.ndarray:
-    if weight.ndim != 4:
-        raise ValueError(f"{key!r} has shape {weight.shape}; a kernel has four axes (OIHW)")
-    return np.transpose(weight, (2, 3, 1, 0))
+def _config(attention: bool, arrays: Arrays) -> CRFillConfig:
+    branch = any(key.startswith(BRANCH) for key in arrays)
+    if branch and attention:
+        raise UnreadableWeights("a network with an auxiliary branch has no attention")
+    width = _outputs(BRANCH * branch + "conv1.weight", arrays)
+    return CRFillConfig(("auxiliary",) if branch else ("all",), attention=attention, width=width)
+
+
+def _of_discriminator(arrays: Arrays) -> CRFillConfig:
+    width = _outputs("conv1.weight_orig", arrays)
+    return CRFillConfig(stages=("auxiliary",), discriminator_width=width)
+
+
+UNUSED = re.compile(r"sconv\d\.(weight|bias)")  # stored by the program, and used by nothing
+
+
+def generator(*, attention: bool) -> Program:
+    """The generator. The variant with attention has the same keys and shapes."""
+    mark = re.compile(r"(baseg\.)?allconv17\.weight")
+    return Program(NAME, "generator", mark, partial(_config, attention), _generator, UNUSED)
+
+
+DISCRIMINATOR = Program(
+    NAME,
+    "discriminator",
+    re.compile(r"conv1\.weight_orig"),
+    _of_discriminator,
+    _discriminator,
+    UNUSED,
+)

@@ -1,75 +1,79 @@
-"""State dicts of the published partial-convolution U-Nets, as this package's variables."""
+"""Published partial-convolution U-Nets: what their state dicts say of the net, and hold."""
 
-import math
-from collections.abc import Mapping
+import re
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from jaxinpaint.array_typing import Variables
+from jaxinpaint.interop.state_dicts import Entries, Entry, Program
+from jaxinpaint.interop.weight_files import Arrays, UnreadableWeights
+from jaxinpaint.recipes import PartialConvConfig
 
-StateDict = Mapping[str, np.ndarray]
+NORM = {
+    "bn.weight": ("params", "scale"),
+    "bn.bias": ("params", "bias"),
+    "bn.running_mean": ("batch_stats", "mean"),
+    "bn.running_var": ("batch_stats", "var"),
+}
 
 
-def from_naoto0804(state_dict: StateDict) -> Variables:
-    """Variables of `partial_conv_unet` from `naoto0804/pytorch-inpainting-with-partial-conv`.
+def _layer_size(arrays: Arrays) -> int:
+    levels = {int(found[1]) for key in arrays if (found := re.match(r"enc_(\d+)\.", key))}
+    if levels != set(range(1, len(levels) + 1)):
+        raise UnreadableWeights(f"its encoder has the levels {sorted(levels)}, not all from 1 on")
+    return len(levels)
 
-    That program divides by ``sum(M)`` where the paper has ``sum(1) / sum(M)``, so each of its
-    kernels is ``sum(1)`` times as large as the same function's here. It was trained on pictures
-    normalised by ImageNet's mean and deviation, which its caller has to do.
 
-    Raises:
-        ValueError: if a key is not known, or an array has not four axes where a kernel is expected.
-    """
-    names = {
-        "conv.input_conv.weight": ("params", "kernel"),
-        "conv.input_conv.bias": ("params", "bias"),
-        "bn.weight": ("params", "norm", "scale"),
-        "bn.bias": ("params", "norm", "bias"),
-        "bn.running_mean": ("batch_stats", "norm", "mean"),
-        "bn.running_var": ("batch_stats", "norm", "var"),
+def _config(conv: str, published: PartialConvConfig, arrays: Arrays) -> PartialConvConfig:
+    channels = arrays[f"enc_1.{conv}.weight"].shape[0]
+    return replace(published, layer_size=_layer_size(arrays), width=channels / 64)
+
+
+def _entries(conv: str, config: PartialConvConfig) -> Entries:
+    levels = range(1, config.layer_size + 1)
+    blocks = [f"enc_{i}" for i in levels] + [f"dec_{i}" for i in reversed(levels)]
+    entries = {}
+    for block in blocks:
+        entries[f"{block}.{conv}.weight"] = Entry(("params", block, "kernel"), "OIHW")
+        if config.batch_norm and block not in ("enc_1", "dec_1"):
+            for key, (kept, leaf) in NORM.items():
+                entries[f"{block}.{key}"] = Entry((kept, block, "norm", leaf))
+    entries[f"dec_1.{conv}.bias"] = Entry(("params", "dec_1", "bias"))
+    return entries
+
+
+def _masks(conv: str, mask: str, arrays: Arrays) -> Arrays:
+    """Kernels of ones, by which the program counts known pixels."""
+    suffix = f".{conv}.weight"
+    return {
+        key.removesuffix(suffix) + f".{mask}.weight": np.ones(array.shape, np.float32)
+        for key, array in arrays.items()
+        if key.endswith(suffix)
     }
-    variables = _renamed(
-        state_dict, names, unused=("conv.mask_conv.weight", "bn.num_batches_tracked")
+
+
+def _program(name: str, conv: str, mask: str, published: PartialConvConfig) -> Program:
+    return Program(
+        name,
+        "generator",
+        mark=re.compile(rf"enc_1\.{re.escape(conv)}\.weight"),
+        config=partial(_config, conv, published),
+        entries=partial(_entries, conv),
+        constants=partial(_masks, conv, mask),
     )
-    for name, block in variables["params"].items():
-        if "kernel" not in block:
-            raise ValueError(f"the state dict has no kernel for {name!r}")
-        block["kernel"] = block["kernel"] / math.prod(block["kernel"].shape[:-1])
-    return variables
 
 
-def from_tanimutomo(state_dict: StateDict) -> Variables:
-    """Variables of `partial_conv_unet` from `tanimutomo/partialconv`.
-
-    For ``batch_norm=False, last_layer="rescaled-bias"``; pictures in [0, 1].
-
-    Raises:
-        ValueError: if a key is not known, or an array has not four axes where a kernel is expected.
-    """
-    names = {"conv.weight": ("params", "kernel"), "conv.bias": ("params", "bias")}
-    return _renamed(state_dict, names, unused=("mask_conv.weight",))
-
-
-def _renamed(
-    state_dict: StateDict, names: Mapping[str, tuple[str, ...]], unused: tuple[str, ...]
-) -> dict[str, dict]:
-    """Nested variables: ``enc_2.<name>`` goes to ``[collection]["enc_2"][...]`` as names say."""
-    variables: dict[str, dict] = {}
-    for key, value in state_dict.items():
-        block, _, name = key.partition(".")
-        if name in unused:
-            continue
-        if name not in names:
-            raise ValueError(f"unknown key {key!r} in the state dict; known are {sorted(names)}")
-        collection, *path, leaf = names[name]
-        node = variables.setdefault(collection, {}).setdefault(block, {})
-        for part in path:
-            node = node.setdefault(part, {})
-        node[leaf] = _to_hwio(key, value) if leaf == "kernel" else np.asarray(value)
-    return variables
-
-
-def _to_hwio(key: str, weight: np.ndarray) -> np.ndarray:
-    if weight.ndim != 4:
-        raise ValueError(f"{key!r} has shape {weight.shape}; a kernel has four axes (OIHW)")
-    return np.transpose(weight, (2, 3, 1, 0))
+NAOTO0804 = _program(
+    "naoto0804/pytorch-inpainting-with-partial-conv",
+    "conv.input_conv",
+    "conv.mask_conv",
+    PartialConvConfig(ratio="inverse-coverage", normalised=True),
+)
+# Its batch norms are never registered.
+TANIMUTOMO = _program(
+    "tanimutomo/partialconv",
+    "conv",
+    "mask_conv",
+    PartialConvConfig(batch_norm=False, last_layer="rescaled-bias"),
+)

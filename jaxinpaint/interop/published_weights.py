@@ -1,12 +1,10 @@
 """Weights that others published, in the user's cache: taken from a file, or fetched from home."""
 
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import numpy as np
 import platformdirs
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
@@ -15,9 +13,9 @@ from jaxinpaint.array_typing import Variables
 from jaxinpaint.interop.download import DownloadFailed, download
 from jaxinpaint.interop.vgg import flattened, unflattened, vgg_from
 from jaxinpaint.interop.weight_files import (
-    Arrays,
     UnreadableWeights,
     check_named_hash,
+    digest_of,
     read_arrays,
     sha256,
 )
@@ -70,7 +68,7 @@ def load(name: Name) -> PublishedWeights:
             arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
     except SafetensorError as error:
         raise UnreadableWeights(_damaged(name, path, str(error))) from error
-    if told.get("digest") != _digest(arrays):
+    if told.get("digest") != digest_of(arrays):
         raise UnreadableWeights(_damaged(name, path, "its numbers are not those that were saved"))
     try:
         variables = unflattened(arrays, DEPTHS[name])
@@ -99,7 +97,7 @@ def take_from(file: Path, name: Name) -> PublishedWeights:
     except UnreadableWeights as error:
         raise UnreadableWeights(f"{file}: {error}") from error
     arrays = flattened(variables)
-    digest = _digest(arrays)
+    digest = digest_of(arrays)
     path = cached_file(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
@@ -152,12 +150,3 @@ def cached_file(name: Name) -> Path:
 
 def _damaged(name: Name, path: Path, how: str) -> str:
     return f"{path} is damaged ({how}); make it again with `jaxinpaint weights {name} ...`"
-
-
-def _digest(arrays: Arrays) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()

@@ -1,8 +1,8 @@
 """Weight files of any of three formats, as arrays by name."""
 
+import hashlib
 import re
 from collections.abc import Mapping
-from hashlib import file_digest
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +61,17 @@ def check_named_hash(path: Path) -> None:
 def sha256(path: Path) -> str:
     """The file's SHA-256 in hexadecimal digits."""
     with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of(arrays: Arrays) -> str:
+    """SHA-256 of all arrays and their names: the same whatever file they are in."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _read_state_dict(path: Path) -> Arrays:

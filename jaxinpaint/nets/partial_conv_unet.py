@@ -4,7 +4,6 @@ Liu et al., Image Inpainting for Irregular Holes Using Partial Convolutions, ECC
 and its supplement's table.
 """
 
-import math
 from typing import Literal
 
 import flax.linen as nn
@@ -14,7 +13,15 @@ from jaxtyping import Array, Bool, Float
 from jaxinpaint.array_typing import Image, Valid
 from jaxinpaint.nets.layers import BatchNorm, check_multiple, he_normal, leaky_relu
 from jaxinpaint.nets.network import Network, network
-from jaxinpaint.ops.partial_conv import conv, coverage, masked, partial_conv, renormalise
+from jaxinpaint.ops.partial_conv import (
+    Ratio,
+    conv,
+    coverage,
+    masked,
+    numerator,
+    partial_conv,
+    renormalise,
+)
 from jaxinpaint.ops.resampling import upsample, upsample_conv
 
 LastLayer = Literal["paper", "rescaled-bias"]
@@ -26,6 +33,7 @@ def partial_conv_unet(
     width: float = 1.0,
     batch_norm: bool = True,
     last_layer: LastLayer = "paper",
+    ratio: Ratio = "paper",
     axis_name: str | None = None,
 ) -> Network:
     """A U-Net whose every convolution is a partial one, skips and masks included.
@@ -42,6 +50,7 @@ def partial_conv_unet(
         last_layer: how the last block adds its bias, where ``ratio = sum(1) / sum(M)``:
             ``paper`` ``conv · ratio + b`` where anything is seen, else 0;
             ``rescaled-bias`` ``(conv · ratio + b) · ratio``, as `tanimutomo/partialconv` computes.
+        ratio: ``inverse-coverage`` reproduces `naoto0804/pytorch-inpainting-with-partial-conv`.
         axis_name: the mapped axis over which batch statistics are averaged, under `pmap`.
 
     Returns:
@@ -59,7 +68,7 @@ def partial_conv_unet(
         raise ValueError(f"layer_size is {layer_size}; it must be at least 1")
     if round(64 * width) < 1:
         raise ValueError(f"a width of {width} leaves no channels")
-    return network(_PartialConvUNet(layer_size, width, batch_norm, last_layer, axis_name))
+    return network(_PartialConvUNet(layer_size, width, batch_norm, last_layer, ratio, axis_name))
 
 
 class _PartialConvUNet(nn.Module):
@@ -67,6 +76,7 @@ class _PartialConvUNet(nn.Module):
     width: float
     batch_norm: bool
     last_layer: LastLayer
+    ratio: Ratio
     axis_name: str | None
 
     @nn.compact
@@ -88,6 +98,7 @@ class _PartialConvUNet(nn.Module):
                 channels[i],
                 kernel_size=(7, 5, 5)[i - 1] if i <= 3 else 3,
                 batch_norm=self.batch_norm and i > 1,
+                ratio=self.ratio,
                 axis_name=self.axis_name,
                 name=f"enc_{i}",
             )
@@ -98,17 +109,21 @@ class _PartialConvUNet(nn.Module):
             decode = _Decoder(
                 channels[i - 1],
                 batch_norm=self.batch_norm,
+                ratio=self.ratio,
                 axis_name=self.axis_name,
                 name=f"dec_{i}",
             )
             features, known = decode(features, known, *skips.pop(), train=train)
-        return _LastDecoder(3, self.last_layer, name="dec_1")(features, known, image, valid)
+        return _LastDecoder(3, self.last_layer, self.ratio, name="dec_1")(
+            features, known, image, valid
+        )
 
 
 class _Encoder(nn.Module):
     features: int
     kernel_size: int
     batch_norm: bool
+    ratio: Ratio
     axis_name: str | None
 
     @nn.compact
@@ -122,7 +137,9 @@ class _Encoder(nn.Module):
     ) -> tuple[Float[Array, "N h w O"], Float[Array, "N h w 1"]]:
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", he_normal, shape)
-        x, valid = partial_conv(x, valid, kernel, strides=2, padding=self.kernel_size // 2)
+        x, valid = partial_conv(
+            x, valid, kernel, strides=2, padding=self.kernel_size // 2, ratio=self.ratio
+        )
         if self.batch_norm:
             x = BatchNorm(self.axis_name, name="norm")(x, train=train, frozen=frozen)
         return nn.relu(x), valid
@@ -131,6 +148,7 @@ class _Encoder(nn.Module):
 class _Decoder(nn.Module):
     features: int
     batch_norm: bool
+    ratio: Ratio
     axis_name: str | None
 
     @nn.compact
@@ -146,7 +164,7 @@ class _Decoder(nn.Module):
         shape = (3, 3, x.shape[-1] + skip.shape[-1], self.features)
         kernel = self.param("kernel", he_normal, shape)
         raw, seen = _see_upsampled_and_skip(x, x_valid, skip, skip_valid, kernel)
-        y, valid = renormalise(raw, seen, math.prod(shape[:-1]))
+        y, valid = renormalise(raw, seen, numerator(kernel, self.ratio))
         if self.batch_norm:
             y = BatchNorm(self.axis_name, name="norm")(y, train=train)
         return leaky_relu(y), valid
@@ -155,6 +173,7 @@ class _Decoder(nn.Module):
 class _LastDecoder(nn.Module):
     features: int
     bias_rule: LastLayer
+    ratio: Ratio
 
     @nn.compact
     def __call__(
@@ -168,11 +187,11 @@ class _LastDecoder(nn.Module):
         kernel = self.param("kernel", he_normal, shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         raw, seen = _see_upsampled_and_skip(x, x_valid, image, valid, kernel)
-        window = math.prod(shape[:-1])
+        whole = numerator(kernel, self.ratio)
         if self.bias_rule == "paper":
-            return renormalise(raw, seen, window, bias)[0]
-        rescaled, _ = renormalise(raw, seen, window)
-        return renormalise(rescaled + bias.astype(raw.dtype), seen, window)[0]
+            return renormalise(raw, seen, whole, bias)[0]
+        rescaled, _ = renormalise(raw, seen, whole)
+        return renormalise(rescaled + bias.astype(raw.dtype), seen, whole)[0]
 
 
 def _see_upsampled_and_skip(

@@ -6,6 +6,7 @@ as a padding scheme: Liu et al., Partial Convolution based Padding, 2018.
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import jax.numpy as jnp
 from jax import lax
@@ -13,6 +14,8 @@ from jaxtyping import Array, Float
 
 Windowing = int | Sequence[int]
 Padding = int | Sequence[int] | Sequence[tuple[int, int]]
+# What is divided by how much of a window is known: its size, or one.
+Ratio = Literal["paper", "inverse-coverage"]
 
 
 def partial_conv(
@@ -24,6 +27,7 @@ def partial_conv(
     strides: Windowing = 1,
     padding: Padding = 0,
     dilation: Windowing = 1,
+    ratio: Ratio = "paper",
 ) -> tuple[Float[Array, "N *T O"], Float[Array, "N *T 1"]]:
     """A convolution over known pixels, rescaled by how much of its window is known.
 
@@ -47,6 +51,8 @@ def partial_conv(
         padding: zeros (unknown pixels) around the input: one number for all sides, one an axis,
             or a pair (before, after) an axis.
         dilation: of the kernel; one for all axes or one an axis.
+        ratio: ``inverse-coverage`` is ``1 / sum(M)``, as in the first published programs, whose
+            kernels are ``sum(1)`` times as large for the same function.
 
     Returns:
         ``y`` in the dtype of ``x``, and the updated mask with one channel in float32. Gradients
@@ -54,9 +60,6 @@ def partial_conv(
 
     Raises:
         ValueError: if the shapes of input, mask, kernel and bias do not fit together.
-
-    The first published programs divide by ``sum(M)`` alone: the same function with
-    ``kernel / prod(kernel.shape[:-1])``.
     """
     inputs, masks = _as_groups(x, valid)
     _check_shapes(inputs, masks, kernel, bias)
@@ -64,7 +67,12 @@ def partial_conv(
     raw = conv(masked(inputs, masks), kernel, **window)
     channels = [part.shape[-1] for part in inputs]
     seen = coverage(masks, channels, kernel.shape[:-2], **window)
-    return renormalise(raw, seen, math.prod(kernel.shape[:-1]), bias)
+    return renormalise(raw, seen, numerator(kernel, ratio), bias)
+
+
+def numerator(kernel: Float[Array, "*K C O"], ratio: Ratio) -> int:
+    """What is divided by the coverage: ``sum(1)`` of a kernel's window, or one."""
+    return math.prod(kernel.shape[:-1]) if ratio == "paper" else 1
 
 
 def conv(
@@ -142,7 +150,7 @@ def coverage(
 def renormalise(
     raw: Float[Array, "N *T O"],
     seen: Float[Array, "B *T 1"],
-    window: int,
+    numerator: int,
     bias: Float[Array, " O"] | None = None,
 ) -> tuple[Float[Array, "N *T O"], Float[Array, "N *T 1"]]:
     """The second half of a partial convolution: rescale what was summed, add the bias, cut.
@@ -150,14 +158,14 @@ def renormalise(
     Args:
         raw: ``Wᵀ(X ⊙ M)``.
         seen: ``sum(M)``, from `coverage`.
-        window: ``sum(1)``, the size of a whole window times the input channels.
+        numerator: ``sum(1)``, the size of a whole window times the input channels, or one.
         bias: added where anything was seen.
 
     Returns:
         the output in the dtype of ``raw``, and the updated mask in float32.
     """
     updated = (seen > 0).astype(jnp.float32)
-    ratio = updated * window / jnp.maximum(seen, 1)
+    ratio = updated * numerator / jnp.maximum(seen, 1)
     y = raw.astype(jnp.float32) * ratio
     if bias is not None:
         y = y + bias.astype(jnp.float32) * updated

@@ -1,6 +1,6 @@
 """Recipes: one file a paper. A config goes in, a `Recipe` of pure functions comes out."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.masks.shapes import Shapes
@@ -24,6 +24,7 @@ __all__ = [
     "context_encoder",
     "crfill",
     "make",
+    "network_options",
     "pan",
     "partial_conv",
     "vgg16_weights",
@@ -63,3 +64,8 @@ def vgg16_weights(config: RecipeConfig) -> Literal["imagenet", "random"] | None:
     if isinstance(config, PartialConvConfig) and perceptual_weights(config):
         return config.features
     return None
+
+
+def network_options(config: RecipeConfig) -> dict[str, Any]:
+    """The options of a config that say which function its generator is, by name."""
+    return {name: getattr(config, name) for name in config.NETWORK}

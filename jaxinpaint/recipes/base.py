@@ -152,6 +152,8 @@ class Recipe(NamedTuple):
         show: ``(generator's variables, image, hole) -> pictures by name``, in [0, 1]: what else
             there is to see of how a hole is filled, by a recipe that takes pictures of any size.
         stages: names and first steps of the parts that training has, if it has several.
+        dispensable: parts of players, ``(player, part of its variables)``, that filling holes does
+            without. Weights to start from may lack them; they begin anew then.
     """
 
     init: Callable[[RandomKey, tuple[int, int]], TrainState]
@@ -161,6 +163,7 @@ class Recipe(NamedTuple):
     translate: Callable[[Variables, Image], Image] | None = None
     show: Callable[[Variables, Image, Hole], dict[str, Image]] | None = None
     stages: tuple[tuple[str, int], ...] = ()
+    dispensable: frozenset[tuple[str, str]] = frozenset()
 
 
 def weighted_sum(

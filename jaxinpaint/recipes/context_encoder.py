@@ -11,7 +11,7 @@ Not yet reproduced: the paper's scores on the centres of Paris StreetView, 128²
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 import jax.numpy as jnp
 import optax
@@ -42,6 +42,8 @@ from jaxinpaint.recipes.tasks import Paint, Painting, Posed, Task
 @dataclass(frozen=True)
 class ContextEncoderConfig:
     """Context Encoders (Pathak et al., CVPR 2016)."""
+
+    NETWORK: ClassVar = ("holes", "size", "width", "bottleneck", "overlap")
 
     holes: Literal["center", "random-region"] = "center"
     """What is cut out of the training pictures: the square in their middle, which is then all that

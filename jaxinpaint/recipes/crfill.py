@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -80,6 +80,8 @@ STAGES: Mapping[str, Stage] = {
 @dataclass(frozen=True)
 class CRFillConfig:
     """CR-Fill (Zeng et al., ICCV 2021)."""
+
+    NETWORK: ClassVar = ("attention", "width", "norm", "threshold")
 
     stages: tuple[str, ...] = ("coarse:50000", "fine:100000", "all:200000", "auxiliary")
     """What is trained, one after the other: NAME:STEPS, and last a NAME that goes on to the end.
@@ -251,7 +253,10 @@ def crfill(
         how=how,
         axis_name=axis_name,
     )
-    return recipe._replace(show=partial(_show, config, nets), stages=tuple(stages))
+    branch = [("generator", "auxiliary"), ("discriminator", "auxiliary")] if nets.auxiliary else []
+    return recipe._replace(
+        show=partial(_show, config, nets), stages=tuple(stages), dispensable=frozenset(branch)
+    )
 
 
 def _nets(config: CRFillConfig, how: StepConfig) -> Nets:

@@ -11,7 +11,7 @@ There are no published weights, and no published scores that are reproduced here
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import jax.numpy as jnp
 import optax
@@ -56,6 +56,8 @@ from jaxinpaint.recipes.tasks import Painting, Posed, Task
 @dataclass(frozen=True)
 class PANConfig:
     """PAN (Wang et al., TIP 2018)."""
+
+    NETWORK: ClassVar = ("task", "size", "bottleneck", "overlap", "levels", "width")
 
     task: Literal["center", "holes", "pairs"] = "center"
     """What is painted: the square in the middle of pictures; holes anywhere in them; or from one

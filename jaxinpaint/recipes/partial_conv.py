@@ -12,7 +12,7 @@ fetches. The published scores are not yet reproduced.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -20,11 +20,12 @@ import optax
 from jaxtyping import Array, Bool
 
 from jaxinpaint.array_typing import Hole, Image, RandomKey, Scalar, Taps, Variables
-from jaxinpaint.nets.network import computed_in, dtype_of, floats_as
+from jaxinpaint.nets.network import Network, computed_in, dtype_of, floats_as
 from jaxinpaint.nets.partial_conv_unet import LastLayer, partial_conv_unet
-from jaxinpaint.nets.vgg import random_variables, vgg_taps
+from jaxinpaint.nets.vgg import MEAN, STD, random_variables, vgg_taps
 from jaxinpaint.objectives.partial_conv import partial_conv_terms
 from jaxinpaint.ops.compositing import composite, from_bytes
+from jaxinpaint.ops.partial_conv import Ratio
 from jaxinpaint.recipes.base import (
     Batch,
     Inpainted,
@@ -54,6 +55,8 @@ TAPS = ("pool1", "pool2", "pool3")
 class PartialConvConfig:
     """Partial convolutions (Liu et al., ECCV 2018)."""
 
+    NETWORK: ClassVar = ("layer_size", "width", "batch_norm", "last_layer", "ratio", "normalised")
+
     layer_size: int = 7
     """How often the U-Net halves the picture: 7 or 8 in the paper. Pictures need sides that are
     multiples of 2 to this power."""
@@ -63,6 +66,12 @@ class PartialConvConfig:
     """Off reproduces tanimutomo/partialconv."""
     last_layer: LastLayer = "paper"
     """How the last layer adds its bias; rescaled-bias reproduces tanimutomo/partialconv."""
+    ratio: Ratio = "paper"
+    """What makes up for missing pixels: a window's size over how much of it is known, as in the
+    paper, or one over that, which reproduces naoto0804/pytorch-inpainting-with-partial-conv."""
+    normalised: bool = False
+    """Whether the network sees and paints pictures less ImageNet's mean, over its deviation, as the
+    latter does. Losses are of pictures in [0, 1] all the same."""
     holes: HolesName = "irregular"
     """What is cut out of the training pictures (docs/masks.md shows them)."""
     hole_ratio: tuple[float, float] = (0.01, 0.6)
@@ -132,9 +141,11 @@ def partial_conv(
         width=config.width,
         batch_norm=config.batch_norm,
         last_layer=config.last_layer,
+        ratio=config.ratio,
         axis_name=axis_name,
     )
     generator = computed_in(generator, how.precision)
+    paint = partial(_paint, config, generator)
     sample_hole = sampler_of(config.holes, ratio=config.hole_ratio, border=config.hole_border)
     optimiser = optax.adam(_learning_rate(config))
     weights = _weights(config)
@@ -158,10 +169,10 @@ def partial_conv(
         )
 
         def objective(params: Variables) -> tuple[Scalar, tuple[Image, Variables, Metrics]]:
-            output, updated = generator.apply(
+            output, updated = paint(
                 {**variables, "params": params},
-                truth * (1 - hole),
-                1 - hole,
+                truth,
+                hole,
                 train=True,
                 freeze_encoder=fine_tuning,
             )
@@ -193,12 +204,25 @@ def partial_conv(
         return moved, metrics | norms
 
     def inpaint(variables: Variables, image: Image, hole: Hole) -> Inpainted:
-        known = composite(jnp.zeros_like(image), image, hole)
-        output, _ = generator.apply(variables, known, 1 - hole)
-        output = jnp.clip(output, 0, 1)
+        output = jnp.clip(paint(variables, image, hole)[0], 0, 1)
         return Inpainted(output, composite(output, image, hole))
 
     return Recipe(init, lambda number: step, Multiple(2**config.layer_size), inpaint)
+
+
+def _paint(
+    config: PartialConvConfig,
+    generator: Network,
+    variables: Variables,
+    image: Image,
+    hole: Hole,
+    **options: Any,
+) -> tuple[Image, Variables]:
+    """The network's picture in [0, 1] (not clipped), and its variables after the pass."""
+    mean, std = (jnp.array(MEAN), jnp.array(STD)) if config.normalised else (0.0, 1.0)
+    # The network reads nothing of what stands in the hole.
+    output, variables = generator.apply(variables, (image - mean) / std, 1 - hole, **options)
+    return output * std + mean, variables
 
 
 def perceptual_weights(config: PartialConvConfig) -> dict[str, float]:

@@ -136,7 +136,7 @@ def train(
         if state is None:
             state = init(key, size)
             if weights is not None:
-                state = starting_from(weights(), state, placement)
+                state = starting_from(weights(), state, placement, recipe.dispensable)
                 # From here on the run needs nothing of where they came from.
                 checkpoints.save(state, 0)
         first = int(state.step)

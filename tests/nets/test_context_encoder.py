@@ -4,10 +4,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxinpaint.interop.context_encoder import (
-    discriminator_from_boyuanjiang,
-    generator_from_boyuanjiang,
-)
 from jaxinpaint.nets.context_encoder import context_encoder
 from jaxinpaint.nets.discriminators import dcgan_discriminator
 
@@ -29,14 +25,14 @@ def pictures() -> tuple[jax.Array, jax.Array]:
 
 def test_the_generator_equals_the_published_one() -> None:
     net = context_encoder(width=16, bottleneck=100)
-    variables = generator_from_boyuanjiang(weights("netG"))
+    variables = golden.variables(weights("netG"))
     output, _ = jax.jit(net.apply)(variables, pictures()[1])
     assert golden.relative_error(output, golden.arrays("context_encoder")["output_eval"]) < GOLDEN
 
 
 def test_the_discriminator_equals_the_published_one() -> None:
     net, facts = dcgan_discriminator(width=16), golden.facts("context_encoder")
-    variables = discriminator_from_boyuanjiang(weights("netlocalD"))
+    variables = golden.variables(weights("netlocalD"))
     judge = jax.jit(net.apply)
     real, _ = judge(variables, pictures()[0][:, 32:96, 32:96])
     fake, _ = judge(variables, jnp.asarray(golden.arrays("context_encoder")["output_eval"]))
@@ -73,11 +69,3 @@ def test_pictures_and_sizes_that_do_not_fit_are_refused() -> None:
     for net in (context_encoder(width=2, bottleneck=2), dcgan_discriminator(size=128, width=2)):
         with pytest.raises(ValueError, match="pictures of 128x128, not 64x64"):
             jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, 64, 64, 3)))
-
-
-def test_state_dicts_of_others_are_refused() -> None:
-    state_dict = weights("netlocalD")
-    with pytest.raises(ValueError, match="unknown key 'surprise'"):
-        discriminator_from_boyuanjiang(state_dict | {"surprise": np.zeros(3)})
-    with pytest.raises(ValueError, match=r"has 5 layers .* 11 convolutions"):
-        generator_from_boyuanjiang(state_dict)

@@ -12,7 +12,6 @@ import pytest
 from quick_compile import quick_jit
 
 from jaxinpaint.array_typing import Variables
-from jaxinpaint.interop.crfill import discriminator_from_zengxianyu, generator_from_zengxianyu
 from jaxinpaint.nets.crfill import crfill_auxiliary, crfill_generator
 from jaxinpaint.nets.discriminators import deepfill_discriminator
 from jaxinpaint.ops.compositing import composite
@@ -39,7 +38,7 @@ def published(network: str, name: str = "crfill_generator") -> dict[str, np.ndar
 
 def test_the_generator_its_branch_and_their_judge_are_the_published_ones(z) -> None:
     image, hole = shown(z)
-    weights = generator_from_zengxianyu(published("netG"))
+    weights = golden.variables(published("netG"))
     generator, auxiliary = crfill_generator(), crfill_auxiliary()
     painted, _ = quick_jit(generator.apply)(weights, image, hole)
     assert golden.relative_error(painted.coarse, z["coarse"]) < AGREES
@@ -50,7 +49,7 @@ def test_the_generator_its_branch_and_their_judge_are_the_published_ones(z) -> N
     assert golden.relative_error(rebuilt.image, z["auxiliary"]) < AGREES
 
     judge = deepfill_discriminator()
-    judging = jax.tree.map(jnp.asarray, discriminator_from_zengxianyu(published("netD")))
+    judging = jax.tree.map(jnp.asarray, golden.variables(published("netD")))
     logits, moved = judge.apply(judging, completed, jnp.ones_like(hole), train=True)
     assert golden.relative_error(logits, z["d_of_composite"]) < AGREES
     again, still = judge.apply(moved, completed, jnp.ones_like(hole))
@@ -62,7 +61,7 @@ def test_the_generator_its_branch_and_their_judge_are_the_published_ones(z) -> N
 def test_the_variant_with_attention_is_the_published_one(z) -> None:
     name = "deepfill_generator_with_attention"
     reference = golden.arrays(name)
-    weights = generator_from_zengxianyu(published("", name))
+    weights = golden.variables(published("", name))
     painted, _ = quick_jit(crfill_generator(attention=True).apply)(weights, *shown(z))
     assert golden.relative_error(painted.coarse, reference["coarse"]) < AGREES
     assert golden.relative_error(painted.fine, reference["fine"]) < AGREES
@@ -71,50 +70,6 @@ def test_the_variant_with_attention_is_the_published_one(z) -> None:
 def started(width: int = 8) -> Variables:
     image, hole = jnp.zeros((1, 16, 16, 3)), jnp.zeros((1, 16, 16, 1))
     return quick_jit(crfill_generator(width=width).init)(jax.random.key(0), image, hole)
-
-
-def test_published_names_are_those_of_the_networks() -> None:
-    image, hole = jnp.zeros((1, 32, 32, 3)), jnp.zeros((1, 32, 32, 1))
-    key = jax.random.key(0)
-    branch, judge = crfill_auxiliary(), deepfill_discriminator()
-    features = jnp.zeros((1, 8, 8, 96))
-    generator = jax.eval_shape(crfill_generator().init, key, image, hole)
-    of_branch = jax.eval_shape(branch.init, key, image, features, hole)["params"]
-    with_branch = published("netG")
-    alone = {
-        key.removeprefix("baseg."): array
-        for key, array in with_branch.items()
-        if key.startswith("baseg.")
-    }
-    for found, wanted in (
-        (
-            generator_from_zengxianyu(with_branch),
-            {"params": {**generator["params"], "auxiliary": of_branch}},
-        ),
-        (
-            generator_from_zengxianyu(alone),
-            jax.eval_shape(crfill_generator().init, key, image, hole),
-        ),
-        (
-            discriminator_from_zengxianyu(published("netD")),
-            jax.eval_shape(judge.init, key, image, hole),
-        ),
-    ):
-        shapes = [jax.tree.map(lambda leaf: leaf.shape, tree) for tree in (found, wanted)]
-        assert shapes[0] == shapes[1]
-
-
-def test_state_dicts_that_are_others_are_refused() -> None:
-    weights = published("netD")
-    with pytest.raises(ValueError, match=r"unknown key 'conv7\.bias'"):
-        discriminator_from_zengxianyu({**weights, "conv7.bias": np.zeros(3)})
-    del weights["conv3.bias"]
-    with pytest.raises(ValueError, match=r"lacks conv3\.bias"):
-        discriminator_from_zengxianyu(weights)
-    with pytest.raises(ValueError, match=r"unknown key 'conv1\.weight_orig'"):
-        generator_from_zengxianyu({"conv1.weight_orig": np.zeros((3, 3, 3, 3))})
-    with pytest.raises(ValueError, match="four axes"):
-        discriminator_from_zengxianyu({"conv1.weight_orig": np.zeros((3, 3))})
 
 
 def test_weights_start_as_those_of_pytorch() -> None:

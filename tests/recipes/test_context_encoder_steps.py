@@ -10,10 +10,6 @@ import optax
 import pytest
 
 from jaxinpaint.array_typing import Variables
-from jaxinpaint.interop.context_encoder import (
-    discriminator_from_boyuanjiang,
-    generator_from_boyuanjiang,
-)
 from jaxinpaint.recipes.base import Batch, Player, TrainState
 from jaxinpaint.recipes.context_encoder import ContextEncoderConfig, context_encoder
 
@@ -39,8 +35,8 @@ def reference_state() -> tuple[TrainState, Batch]:
     init = context_encoder(PUBLISHED).init
     shapes = jax.eval_shape(lambda key: init(key, (128, 128)), jax.random.key(0)).players
     published = {
-        "generator": generator_from_boyuanjiang(golden.state_dict(facts["netG"])),
-        "discriminator": discriminator_from_boyuanjiang(golden.state_dict(facts["netlocalD"])),
+        "generator": golden.variables(golden.state_dict(facts["netG"])),
+        "discriminator": golden.variables(golden.state_dict(facts["netlocalD"])),
     }
     players = {}
     for name, player in shapes.items():
@@ -78,7 +74,7 @@ def test_three_steps_are_those_of_the_published_program() -> None:
 def assert_gradients(state: TrainState, expected: dict[str, float]) -> None:
     """Adam's first moment after a step is half the gradient."""
     moments = optax.tree.get(state.players["generator"].opt_state, "mu")
-    named = generator_from_boyuanjiang(
+    named = golden.variables(
         golden.state_dict(golden.facts("context_encoder")["state_dict"]["netG"])
     )
     assert moments.keys() == named["params"].keys()

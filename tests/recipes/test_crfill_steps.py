@@ -14,7 +14,6 @@ from quick_compile import quick_jit
 
 from jaxinpaint import masks
 from jaxinpaint.array_typing import Variables
-from jaxinpaint.interop.crfill import discriminator_from_zengxianyu, generator_from_zengxianyu
 from jaxinpaint.nets.crfill import crfill_generator
 from jaxinpaint.recipes import CRFillConfig, crfill
 from jaxinpaint.recipes.base import Batch, Metrics, Player, Recipe, Step, TrainState
@@ -38,11 +37,9 @@ def told(metrics: Metrics) -> dict[str, float]:
 
 def reference_state(recipe: Recipe) -> TrainState:
     facts = golden.facts("crfill_generator")["state_dict"]
-    fine, auxiliary = (
-        discriminator_from_zengxianyu(golden.state_dict(facts["netD"], seed)) for seed in (0, 1)
-    )
+    fine, auxiliary = (golden.variables(golden.state_dict(facts["netD"], seed)) for seed in (0, 1))
     published: dict[str, Variables] = {
-        "generator": generator_from_zengxianyu(golden.state_dict(facts["netG"])),
+        "generator": golden.variables(golden.state_dict(facts["netG"])),
         "discriminator": {
             kept: {"fine": fine[kept], "auxiliary": auxiliary[kept]} for kept in fine
         },
@@ -86,8 +83,8 @@ def assert_gradients(state: TrainState, expected: dict[str, float]) -> None:
     shapes = golden.facts("crfill_generator")["state_dict"]["netG"]
     names = list(shapes)
     # Where each array of the program is here, by a number in place of its values.
-    numbered = {name: np.full(shapes[name], i) for i, name in enumerate(names)}
-    places = generator_from_zengxianyu(numbered)["params"]
+    numbered = {name: np.full(shapes[name], i, np.float32) for i, name in enumerate(names)}
+    places = golden.variables(numbered)["params"]
     moments = optax.tree.get(state.players["generator"].opt_state, "nu")
     assert jax.tree.structure(places) == jax.tree.structure(moments)
     found = {

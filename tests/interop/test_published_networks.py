@@ -1,0 +1,289 @@
+"""Published checkpoints through the public doors: files as the programs write them."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import golden
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from as_installed import as_installed
+from interop.torch_saved import Call, Global, pickled, torch_saved
+from quick_compile import quick_jit
+from safetensors.numpy import save_file
+
+import jaxinpaint
+from jaxinpaint import recipes
+from jaxinpaint.cli.import_network import import_network
+from jaxinpaint.interop import network_files
+from jaxinpaint.interop.published_networks import as_published, read_network
+from jaxinpaint.interop.weight_files import UnreadableWeights
+from jaxinpaint.nets.vgg import MEAN, STD
+from jaxinpaint.recipes import ContextEncoderConfig, CRFillConfig, PartialConvConfig
+from jaxinpaint.trained import read
+
+# What the references' authors state.
+AGREES = 1e-4
+Arrays = dict[str, np.ndarray]
+
+
+def naoto0804() -> Arrays:
+    shapes = golden.facts("pconv_unet_naoto0804")["state_dict"]
+    weights = golden.state_dict(shapes)
+    for key, shape in shapes.items():
+        if key.endswith("input_conv.weight"):  # it divides by sum(M) alone
+            weights[key] = weights[key] * np.float32(math.prod(shape[1:]))
+            mask = key.replace("input_conv", "mask_conv")
+            weights[mask] = np.ones(shape, np.float32)
+    return weights
+
+
+def tanimutomo() -> Arrays:
+    return golden.state_dict(golden.facts("pconv_unet_tanimutomo")["state_dict"])
+
+
+def boyuanjiang(network: str = "netG") -> Arrays:
+    return golden.state_dict(golden.facts("context_encoder")["state_dict"][network])
+
+
+def zengxianyu(network: str = "netG") -> Arrays:
+    return golden.state_dict(golden.facts("crfill_generator")["state_dict"][network])
+
+
+def deepfill() -> Arrays:
+    return golden.state_dict(golden.facts("deepfill_generator_with_attention")["state_dict"])
+
+
+# A file of each kind as its program writes it.
+FILES: dict[str, Callable[[], Any]] = {
+    "naoto0804": lambda: {"n_iter": 3, "model": naoto0804(), "optimizer": {"state": {}}},
+    "tanimutomo": lambda: {"model": tanimutomo()},
+    "boyuanjiang": lambda: {"epoch": 7, "state_dict": boyuanjiang()},
+    "zengxianyu": zengxianyu,
+    "deepfill": deepfill,
+}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("published")
+    for name, tree in FILES.items():
+        (folder / f"{name}.pth").write_bytes(torch_saved(tree(), legacy=name == "tanimutomo"))
+    return {name: folder / f"{name}.pth" for name in FILES}
+
+
+def imported(path: Path, folder: Path, **options: Any) -> Path:
+    output = folder / f"{path.stem}.safetensors"
+    import_network(path, output=output, **options)
+    return output
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_goes_in_comes_out_with_the_same_bytes(name, files, tmp_path, capsys) -> None:
+    attention = name == "deepfill"
+    output = imported(files[name], tmp_path, attention=attention)
+    told = capsys.readouterr().out
+    network = read_network(output)
+    tree = FILES[name]()
+    given: Arrays = tree.get("model", tree.get("state_dict", tree))
+    program, back = as_published(network.config, network.players["generator"])
+    back |= network.unused
+    assert program.name in told
+    assert back.keys() - given.keys() == {  # constants, where the golden file left them out
+        key for key in back if "mask_conv" in key and key not in given
+    }
+    for key, array in given.items():
+        assert back[key].dtype == array.dtype
+        assert back[key].shape == array.shape
+        assert back[key].tobytes() == array.tobytes(), key
+        if key in network.unused:
+            assert key in told
+
+
+def painted(path: Path, image: np.ndarray, hole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    recipe, variables = read(path)
+    assert recipe.inpaint is not None
+    output, composite = quick_jit(recipe.inpaint)(variables, jnp.asarray(image), jnp.asarray(hole))
+    return np.asarray(output), np.asarray(composite)
+
+
+@pytest.mark.parametrize("name", ["naoto0804", "tanimutomo"])
+def test_partial_convolutions_paint_as_published(name: str, files) -> None:
+    z = golden.arrays(f"pconv_unet_{name}")
+    valid, target = z["valid"].astype(np.float32), z["target_u8"].astype(np.float32) / 255
+    # The reference was given, and gave, what the net itself takes and gives.
+    published = np.array((MEAN, STD), np.float32)
+    mean, std = published if name == "naoto0804" else np.array([[0.0], [1.0]], np.float32)
+    output, composite = painted(files[name], target * std + mean, 1 - valid)
+    expected = np.clip(z["output_eval"] * std + mean, 0, 1)
+    assert golden.relative_error(output, expected) < AGREES
+    known = np.broadcast_to(valid > 0, target.shape)
+    np.testing.assert_array_equal(composite[~known], output[~known])
+
+
+def test_the_context_encoder_paints_as_published(files) -> None:
+    z = golden.arrays("context_encoder")
+    image, hole = z["image_u8"].astype(np.float32) / 255, np.zeros((*z["image_u8"].shape[:3], 1))
+    hole[:, 36:92, 36:92] = 1
+    output, _ = painted(files["boyuanjiang"], image, hole.astype(np.float32))
+    expected = (z["output_eval"] + 1) / 2
+    assert golden.relative_error(output[:, 32:96, 32:96], expected) < AGREES
+
+
+@pytest.mark.parametrize("name", ["zengxianyu", "deepfill"])
+def test_crfill_and_deepfill_paint_as_published(name: str, files, tmp_path: Path) -> None:
+    z = golden.arrays("crfill_generator")
+    path = imported(files[name], tmp_path, attention=name == "deepfill")
+    hole = z["hole"].astype(np.float32)
+    output, _ = painted(path, z["image_u8"].astype(np.float32) / 255, hole)
+    reference = z if name == "zengxianyu" else golden.arrays("deepfill_generator_with_attention")
+    assert golden.relative_error(output, (reference["fine"] + 1) / 2) < AGREES
+
+
+def test_a_published_file_fills_holes_in_pictures_of_any_size(files) -> None:
+    inpainter = jaxinpaint.load(files["zengxianyu"])
+    photo = np.random.default_rng(0).integers(0, 256, (43, 30, 3), dtype=np.uint8)
+    hole = np.zeros((43, 30), bool)
+    hole[10:20, 5:15] = True
+    filled = inpainter(photo, hole)
+    assert (filled[~hole] == photo[~hole]).all()
+    assert (filled[hole] != photo[hole]).any()
+
+
+def test_discriminators_come_with_their_generator(files, tmp_path: Path) -> None:
+    for name, arrays in {"d": zengxianyu("netD"), "ce": boyuanjiang("netlocalD")}.items():
+        (tmp_path / f"{name}.pth").write_bytes(torch_saved(arrays, legacy=False))
+    judge = tmp_path / "d.pth"
+    one = read_network(imported(files["zengxianyu"], tmp_path, discriminator=judge))
+    assert one.players.keys() == {"generator", "discriminator"}
+    assert one.players["discriminator"]["params"].keys() == {"fine"}
+    both = imported(
+        files["zengxianyu"], tmp_path, discriminator=judge, auxiliary_discriminator=judge
+    )
+    assert read_network(both).players["discriminator"]["spectral_norm"].keys() == {
+        "fine",
+        "auxiliary",
+    }
+    encoder = imported(files["boyuanjiang"], tmp_path, discriminator=tmp_path / "ce.pth")
+    config = read_network(encoder).config
+    assert isinstance(config, ContextEncoderConfig)
+    assert (config.width, config.discriminator_width, config.bottleneck) == (16, 16, 100)
+    for generator, wrong in ((files["boyuanjiang"], judge), (judge, judge)):
+        with pytest.raises(UnreadableWeights, match=r"is no discriminator for|goes with its gener"):
+            imported(generator, tmp_path, discriminator=wrong)
+    with pytest.raises(UnreadableWeights, match="holds no network that paints"):
+        jaxinpaint.load(judge)
+
+
+def test_what_says_which_network_it_is_comes_from_the_file(files) -> None:
+    configs = {name: read_network(path).config for name, path in files.items()}
+    assert configs["naoto0804"] == PartialConvConfig(ratio="inverse-coverage", normalised=True)
+    assert configs["tanimutomo"] == PartialConvConfig(batch_norm=False, last_layer="rescaled-bias")
+    assert configs["zengxianyu"] == CRFillConfig(stages=("auxiliary",))
+    assert configs["deepfill"] == CRFillConfig(stages=("all",))  # unless it is said to be DeepFill
+
+
+def changed(arrays: Arrays, change: Callable[[Arrays], Any]) -> Arrays:
+    change(arrays)
+    return arrays
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"fc.weight": np.zeros((2, 2), np.float32)}, r"holds fc\.weight, which is no network of"),
+        ({}, "holds nothing"),
+        (changed(tanimutomo(), lambda a: a.pop("dec_3.conv.weight")), r"has also dec_3\.conv"),
+        (changed(tanimutomo(), lambda a: a.pop("enc_3.conv.weight")), "not all from 1 on"),
+        (
+            changed(tanimutomo(), lambda a: a.update({"enc_9.surprise": np.zeros(1)})),
+            r"levels|has no enc_9\.surprise",
+        ),
+        (
+            changed(naoto0804(), lambda a: a["enc_2.conv.mask_conv.weight"].fill(2)),
+            r"mask_conv\.weight is not 1 everywhere",
+        ),
+        (
+            changed(
+                tanimutomo(),
+                lambda a: a.update({"dec_2.conv.weight": np.zeros((64, 5, 3, 3), np.float32)}),
+            ),
+            r"dec_2\.conv\.weight is \(3, 3, 5, 64\).*has \(3, 3, 192, 64\)",
+        ),
+        (
+            changed(tanimutomo(), lambda a: a.update({"dec_1.conv.bias": np.zeros(3)})),
+            r"dec_1\.conv\.bias is float64",
+        ),
+        (
+            changed(tanimutomo(), lambda a: a["enc_1.conv.weight"].fill(np.nan)),
+            r"enc_1\.conv\.weight has values that are not finite",
+        ),
+        (
+            changed(boyuanjiang(), lambda a: a.update({"main.0.weight": np.zeros(3, np.float32)})),
+            "has convolutions main.N for N = 0, 2",
+        ),
+        (changed(boyuanjiang(), lambda a: a.pop("main.12.running_var")), r"main\.12\.running_var"),
+        (changed(zengxianyu(), lambda a: a.pop("baseg.conv1.weight")), r"has also baseg\.conv1"),
+        (changed(zengxianyu("netD"), lambda a: a.pop("conv3.weight_u")), r"conv3\.weight_u"),
+    ],
+)
+def test_what_is_not_the_network_to_the_last_array_is_refused(
+    arrays: Arrays, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "file.safetensors"
+    save_file(arrays, path)
+    with pytest.raises(UnreadableWeights, match=message):
+        as_installed(read_network)(path)
+
+
+def test_hostile_and_damaged_files_are_refused(files, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    hostile = {"model": Call(Global("os", "system"), (f"touch {ran}",))}
+    whole = files["boyuanjiang"].read_bytes()
+    for name, content in {
+        "hostile": torch_saved(hostile, legacy=False),
+        "pickle": pickled(hostile),
+        "cut": whole[: len(whole) // 2],
+        "page": b"<html>not found</html>",
+    }.items():
+        path = tmp_path / f"{name}.pth"
+        path.write_bytes(content)
+        with pytest.raises(UnreadableWeights):
+            jaxinpaint.load(path)
+    assert not ran.exists()
+
+
+def test_network_files_are_held_to_what_they_say(files, tmp_path: Path) -> None:
+    path = imported(files["boyuanjiang"], tmp_path)
+    whole = path.read_bytes()
+    for name, content in {
+        "is damaged": whole[:-8] + bytes([whole[-8] ^ 1]) + whole[-7:],
+        "damaged or cut short": whole[:-9],
+        "jaxinpaint network 9": whole.replace(b"jaxinpaint network 1", b"jaxinpaint network 9"),
+        "can't read": whole.replace(b"bottleneck:", b"bottlenecc:"),
+        "of another generator": whole.replace(b"bottleneck: 100", b"bottleneck: 101"),
+    }.items():
+        path.write_bytes(content)
+        with pytest.raises(UnreadableWeights, match=name):
+            read_network(path)
+
+
+def test_a_network_file_keeps_every_bit(tmp_path: Path) -> None:
+    config = ContextEncoderConfig(size=64, width=2, discriminator_width=2, bottleneck=4)
+    state = quick_jit(recipes.make(config).init, static_argnums=1)(jax.random.key(0), (64, 64))
+    players = {name: player.variables for name, player in state.players.items()}
+    network_files.write(network_files.NetworkFile(config, players, "a test"), tmp_path / "file")
+    back = network_files.read(tmp_path / "file")
+    assert (back.config, back.source) == (config, "a test")
+    jax.tree.map(np.testing.assert_array_equal, dict(back.players), players)
+
+
+def test_a_file_that_can_not_be_written_is_told_and_leaves_nothing(files, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"Not a directory|exists"):
+        import_network(files["boyuanjiang"], output=tmp_path / "file" / "x.safetensors")
+    with pytest.raises(ValueError, match=r"must end in \.safetensors"):
+        import_network(files["boyuanjiang"], output=tmp_path / "x.pth")
