@@ -69,6 +69,6 @@ def _saved(
     """The checkpoints of a run, and what a state of it is like, on one device."""
     size = (config.data.size, config.data.size)
     state = jax.eval_shape(lambda key: recipe.init(key, size), jax.random.key(0))
-    on_one_device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    on_one_device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     with open_checkpoints(run / "checkpoints") as checkpoints:
         yield checkpoints, abstract_like(state, on_one_device)

@@ -97,7 +97,10 @@ def test_disks_that_are_full_or_read_only_are_told_and_lose_nothing(tmp_path: Pa
     try:
         code, _, err = ended(started(*TINY, "--run", str(run), "--keep", "1000"))
         assert code == 2
-        assert err.strip().splitlines()[-1].startswith("error: ")
+        last = err.strip().splitlines()[-1]
+        assert last.startswith("error: ")
+        assert "can't be written to" in last
+        assert "--resume the run" in last
         step = newest_step(run)
         assert step > 0
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)

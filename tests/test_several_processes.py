@@ -29,11 +29,8 @@ def test_several_processes_make_the_steps_of_one_and_the_first_alone_prints(
     setting: Setting, tmp_path: Path
 ) -> None:
     alone = ended("pan-holes", ALONE, tmp_path)
-    losses, weights = compared(str(setting), alone, ended("pan-holes", setting, tmp_path))
-    # Sums in another order; of a gradient next to nothing that turns the sign, and Adam makes a
-    # whole update of it.
-    assert losses < 1e-5
-    assert weights < 0.02
+    # Sums in another order.
+    assert max(compared(str(setting), alone, ended("pan-holes", setting, tmp_path))) < 1e-5
     told = [(tmp_path / f"told-{number}").read_text() for number in range(setting.processes)]
     assert (
         f"8 cpu ({setting.parallel}) of {setting.processes} processes: batch 8, 1 on each"
@@ -64,6 +61,15 @@ def test_a_run_goes_on_in_another_number_of_processes(tmp_path: Path) -> None:
         if "loss" in same:
             # Sums in another order.
             assert one["loss"] == pytest.approx(same["loss"], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_several_processes_start_from_the_weights_of_a_run(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    finished([*TINY, "--run", str(first), "--steps", "1"], ALONE, tmp_path)
+    begun = ["--run", str(second), "--steps", "1", "--start-from", str(first)]
+    finished([*TINY, *begun], TWO, tmp_path)
+    assert newest_step(second) == 1
 
 
 @pytest.mark.slow

@@ -51,13 +51,29 @@ class Order(NamedTuple):
 
 def main() -> None:
     """Trains as the command line says."""
-    with told_plainly():
+    with _ending_all(), told_plainly():
         order = parse(sys.argv[1:])
         with _quiet_but_first():
             trained = run(order)
             if trained.stopped:
                 print(f"\nstopped at step {int(trained.state.step)} and saved. Go on with:")
                 print(f"    {_command(sys.argv[0], '--resume', order.folder)}")
+
+
+@contextmanager
+def _ending_all() -> Iterator[None]:
+    """Ends one of several processes at once if it fails.
+
+    In an orderly end it would wait for the others, and they wait for it to go on.
+    """
+    try:
+        yield
+    except SystemExit as end:
+        if end.code and jax.distributed.is_initialized():
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(end.code if isinstance(end.code, int) else 1)
+        raise
 
 
 def parse(arguments: Sequence[str]) -> Order:
@@ -85,10 +101,14 @@ def parse(arguments: Sequence[str]) -> Order:
     preset, config = choosing.chosen(rest, **WORDS)
     # Of all processes: another may find that the first one has made its folder.
     folder = Path(processes.from_first(str(where.run or _new_folder(preset))))
+    _require_new(folder)
+    return Order(config, folder, resumes=False)
+
+
+def _require_new(folder: Path) -> None:
     # A run that was killed before it had a config has left nothing to go on with.
     if (folder / FILE).exists():
         raise ValueError(f"{folder} is a run already: --resume {folder}, or choose another")
-    return Order(config, folder, resumes=False)
 
 
 def run(order: Order) -> Trained:
@@ -99,8 +119,7 @@ def run(order: Order) -> Trained:
         NotFinite: if a loss term or an update becomes infinite or no number.
     """
     folder = order.folder
-    if order.config.loop.compile_cache:
-        _keep_compiled()
+    _keep_compiled(order.config.loop.compile_cache)
     parts = assemble(order.config)
     config, recipe, skipped = parts.config, parts.recipe, parts.skipped
     processes.require_alike(as_text(config), "the config")
@@ -112,6 +131,8 @@ def run(order: Order) -> Trained:
         state = abstract_state(recipe, config.data)
         require_fitting(weights(), state, recipe.dispensable)
     with run_lock.locked(folder):
+        if not order.resumes:
+            _require_new(folder)  # still: another may have taken it since
         if processes.is_first():
             save_config(config, folder)
         _tell_beginning(order, parts, show)
@@ -152,9 +173,10 @@ def _require_same_network(recipe: RecipeConfig, found: RecipeConfig) -> None:
             )
 
 
-def _keep_compiled() -> None:
+def _keep_compiled(keep: bool) -> None:
     """Keeps compiled programs in the user's cache, unless JAX has been told of another folder."""
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    jax.config.update("jax_enable_compilation_cache", keep)
+    if keep and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         folder = platformdirs.user_cache_path("jaxinpaint", appauthor=False) / "compiled"
         jax.config.update("jax_compilation_cache_dir", str(folder))
 

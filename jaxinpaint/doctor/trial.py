@@ -15,7 +15,8 @@ from jaxinpaint.doctor.findings import Finding, judged
 from jaxinpaint.evaluation import held_out
 from jaxinpaint.objectives.pixel import l1
 from jaxinpaint.ops.compositing import from_bytes
-from jaxinpaint.recipes.base import Batch, Crops, Recipe, Step, TrainState, Window
+from jaxinpaint.recipes.base import Batch, Crops, Recipe, Step, Window
+from jaxinpaint.training.guarding import Guarded, guarded
 from jaxinpaint.training.parallel import (
     Compiled,
     Placement,
@@ -68,7 +69,7 @@ class Ready(NamedTuple):
     Attributes:
         recipe: what is trained.
         batch: what it is trained on.
-        state: the first one.
+        guard: the first state.
         steps: of training, compiled: all kinds of the run's last stage, in which all moves.
         first: the number of the trial's first step, as a step of the run.
         step_bytes: what a compiled step takes on each device, where that is told.
@@ -76,7 +77,7 @@ class Ready(NamedTuple):
 
     recipe: Recipe
     batch: Batch
-    state: TrainState
+    guard: Guarded
     steps: dict[Step, Compiled]
     first: int
     step_bytes: int | None
@@ -105,9 +106,10 @@ def prepare(
     state = compile_init(recipe.init, placement)(jax.random.key(seed), size)
     first = max([begin for _, begin in recipe.stages if begin <= last], default=0)
     kinds = dict.fromkeys(recipe.step_at(first + i) for i in range(FEWEST_STEPS))
-    steps = {kind: compile_step(kind, placement, state, batch) for kind in kinds}
+    guard = Guarded(state, jax.device_put(jnp.zeros((), bool), placement.replicated))
+    steps = {kind: compile_step(guarded(kind, "stop"), placement, guard, batch) for kind in kinds}
     taken = [step.bytes for step in steps.values() if step.bytes is not None]
-    return Ready(recipe, batch, state, steps, first, max(taken, default=None))
+    return Ready(recipe, batch, guard, steps, first, max(taken, default=None))
 
 
 def try_out(ready: Ready, *, read: float, seconds: float) -> Trial:
@@ -118,15 +120,15 @@ def try_out(ready: Ready, *, read: float, seconds: float) -> Trial:
         read: pictures a second that are read.
         seconds: how long to train; at least two steps are made.
     """
-    batch, state = ready.batch, ready.state
+    batch, guard = ready.batch, ready.guard
     error = jax.jit(_error(ready.recipe, batch))
-    before = float(error(state.generator))
+    before = float(error(guard.state.generator))
     losses: list[float] = []
     steps, trained = 0, 0.0
     while steps < 2 or trained < seconds:
         step = ready.steps[ready.recipe.step_at(ready.first + steps)]
         started = time.perf_counter()
-        state, metrics = step.call(state, batch)
+        guard, metrics = step.call(guard, batch)
         told = jax.device_get(metrics)
         trained += time.perf_counter() - started
         steps += 1
@@ -136,7 +138,7 @@ def try_out(ready: Ready, *, read: float, seconds: float) -> Trial:
         steps * batch.image.shape[0] / trained,
         steps,
         tuple(losses),
-        (before, float(error(state.generator))),
+        (before, float(error(guard.state.generator))),
     )
 
 

@@ -48,7 +48,7 @@ def context_encoder(
         bottleneck: channels of the narrowest.
         encoder_kernel: side of the kernels that halve the picture: 4 in Context Encoders, 3 in PAN.
         deviation: of the normal distribution that weights start from.
-        axis_name: the mapped axis over which batch statistics are averaged, under `pmap`.
+        axis_name: the mapped axis over which batch statistics are averaged over devices.
 
     Returns:
         a network of ``image [N, size, size, 3] -> [N, output_size, output_size, 3]``, both in

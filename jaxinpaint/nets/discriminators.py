@@ -41,7 +41,7 @@ def dcgan_discriminator(
         size: side of the pictures, a power of two from 32 on.
         width: channels of the first layer.
         deviation: of the normal distribution that weights start from.
-        axis_name: the mapped axis over which batch statistics are averaged, under `pmap`.
+        axis_name: the mapped axis over which batch statistics are averaged over devices.
 
     Returns:
         a network of ``image [N, size, size, 3] -> logits [N]``.
@@ -107,7 +107,7 @@ def pan_discriminator(
             and the last keeps the resolution. The one for 256² halves it.
         deviation: of the normal distribution that weights start from.
         first_deviation: the same of the first kernel.
-        axis_name: the mapped axis over which batch statistics are averaged, under `pmap`.
+        axis_name: the mapped axis over which batch statistics are averaged over devices.
 
     Returns:
         a network of ``image [N, H, W, 3] -> (logits [N], taps)``, taps by the names `PAN_TAPS`, for

@@ -59,7 +59,7 @@ class BatchNorm(nn.Module):
     (n / (n - 1)), as in the published PyTorch programs; Flax's own layer keeps the biased one.
 
     Attributes:
-        axis_name: the mapped axis over which statistics are averaged, under `pmap`.
+        axis_name: the mapped axis over which statistics are averaged over devices.
         scale_init: what the scale starts from.
     """
 

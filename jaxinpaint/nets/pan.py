@@ -45,7 +45,7 @@ def pan_unet(
         dropout: the share of features that the three deepest layers of the decoder drop in
             training: 0.5 in one of the published variants, 0 in the other.
         deviation: of the normal distribution that weights start from.
-        axis_name: the mapped axis over which batch statistics are averaged, under `pmap`.
+        axis_name: the mapped axis over which batch statistics are averaged over devices.
 
     Returns:
         a network of ``image [N, H, W, 3] -> [N, H, W, 3]``, both in [-1, 1]. In training with

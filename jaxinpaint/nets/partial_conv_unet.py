@@ -51,7 +51,7 @@ def partial_conv_unet(
             ``paper`` ``conv · ratio + b`` where anything is seen, else 0;
             ``rescaled-bias`` ``(conv · ratio + b) · ratio``, as `tanimutomo/partialconv` computes.
         ratio: ``inverse-coverage`` reproduces `naoto0804/pytorch-inpainting-with-partial-conv`.
-        axis_name: the mapped axis over which batch statistics are averaged, under `pmap`.
+        axis_name: the mapped axis over which batch statistics are averaged over devices.
 
     Returns:
         a network of ``(image [N, H, W, 3], valid [N, H, W, 1]) -> image [N, H, W, 3]``, ``H`` and

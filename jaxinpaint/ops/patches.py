@@ -73,8 +73,7 @@ def similarity(
             patches = _patches(features)
             scores = _products(*map(_flat, (patches, patches * _inverse_norm(patches, axes=(3,)))))
     kept = jnp.where(_may_be_looked_at(1 - hole, threshold), scores, 0)
-    weights = jax.nn.softmax(scale * kept.reshape(*kept.shape[:3], -1))
-    return weights.reshape(kept.shape)
+    return jax.nn.softmax(scale * kept, axis=(3, 4))
 
 
 def reconstruct(
@@ -119,7 +118,7 @@ def copies(similarity: Similarity) -> Similarity:
 
 def _check_features(features: Array, hole: Array) -> None:
     height, width = features.shape[1:3]
-    if height % BLOCK or width % BLOCK or min(height, width) < 2 * BLOCK:
+    if height % BLOCK or width % BLOCK or height < 2 * BLOCK or width < 2 * BLOCK:
         raise ValueError(f"features of {height}x{width}: patches take even sides, 4 at least")
     if hole.shape != (*features.shape[:3], 1):
         raise ValueError(f"the hole is {hole.shape}, the features {features.shape}")

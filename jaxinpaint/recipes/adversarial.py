@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Int
 
 from jaxinpaint.array_typing import Logits, PerImage, RandomKey, Scalar, Variables
 from jaxinpaint.nets.network import Network
@@ -130,7 +130,7 @@ def adversarial(
             posed = task.pose(jax.random.fold_in(state.key, state.step), batch)
             players = state.players
             if kind.begins is not None:
-                players = _begun_anew(players, optimisers, state.step == kind.begins)
+                players = _begun_anew(players, optimisers, state.step - kind.begins)
             rate = rate_factor(how, state.step, whole_batch(batch, axis_name))
             move = partial(_moved, optimisers, how, rate, axis_name)
             players, metrics = _played(
@@ -162,13 +162,18 @@ def _start(sides: Mapping[str, Side], key: RandomKey, size: tuple[int, int]) -> 
 def _begun_anew(
     players: Mapping[str, Player],
     optimisers: Mapping[str, optax.GradientTransformation],
-    begins: Bool[Array, ""],
+    since: Int[Array, ""],
 ) -> dict[str, Player]:
-    """The players, where ``begins`` with optimisers that have seen nothing yet."""
+    """The players, with optimisers that have seen nothing of what was before a stage.
+
+    Those have moved more often than there were steps since it began. (At its first step alone they
+    would not be found where that is one that is skipped.)
+    """
 
     def anew(name: str, player: Player) -> Player:
         fresh = optimisers[name].init(player.variables["params"])
-        chosen = jax.tree.map(partial(jnp.where, begins), fresh, player.opt_state)
+        old = optax.tree.get(player.opt_state, "count") > since
+        chosen = jax.tree.map(partial(jnp.where, old), fresh, player.opt_state)
         return player._replace(opt_state=chosen)
 
     return {name: anew(name, player) for name, player in players.items()}

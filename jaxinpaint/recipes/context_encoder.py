@@ -117,8 +117,8 @@ def context_encoder(
     Args:
         config: every number of it.
         how: its steps are made.
-        axis_name: the mapped axis over which gradients and batch statistics are averaged, under
-            ``pmap``; None is the global view, under ``jit``.
+        axis_name: the mapped axis over which gradients and batch statistics are averaged, where a
+            step is written out for one of several devices; None is the global view.
 
     Raises:
         ValueError: for sizes that no network can be made for, or an overlap that leaves nothing to

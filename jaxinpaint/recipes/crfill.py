@@ -117,8 +117,8 @@ class CRFillConfig:
     """Weight of both terms of the auxiliary picture, on top of theirs."""
     rematerialise: bool = False
     """Whether the generator computes the inside of its layers again in the backward pass instead of
-    keeping it: less memory (benchmarks/README.md), more time. (The other recipes' networks halve
-    their pictures at once, and at their peak gain nothing by it: --accumulate is for them.)"""
+    keeping it: less memory, more time. (The other recipes' networks halve their pictures at once,
+    and have little to gain by it: --accumulate is for them.)"""
     learning_rate: float = 1e-4
     """Of the generator's Adam."""
     discriminator_learning_rate: float = 4e-4
@@ -225,8 +225,8 @@ def crfill(
         config: every number of it.
         how: its steps are made.
         shapes: of objects that are cut out, from `data.shapes`; without them more strokes are.
-        axis_name: the mapped axis over which gradients are averaged, under ``pmap``; None is the
-            global view, under ``jit``.
+        axis_name: the mapped axis over which gradients are averaged, where a
+            step is written out for one of several devices; None is the global view.
 
     Raises:
         ValueError: for a config that no network or sampler can be made from.

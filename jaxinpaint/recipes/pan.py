@@ -146,8 +146,8 @@ def pan(config: PANConfig, how: StepConfig = PLAIN, *, axis_name: str | None = N
     Args:
         config: every number of it.
         how: its steps are made.
-        axis_name: the mapped axis over which gradients, batch statistics and P are averaged, under
-            ``pmap``; None is the global view, under ``jit``.
+        axis_name: the mapped axis over which gradients, batch statistics and P are averaged,
+            where a step is written out for one of several devices; None is the global view.
 
     Raises:
         ValueError: for a config that no network or sampler can be made from; in a step of pairs,

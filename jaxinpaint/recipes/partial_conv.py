@@ -129,8 +129,8 @@ def partial_conv(
         how: its steps are made.
         vgg16: VGG-16's published weights, which a step needs if ``config.features`` is
             ``imagenet`` and a term that looks through them has a weight; filling holes does not.
-        axis_name: the mapped axis over which gradients and batch statistics are averaged, under
-            ``pmap``; None is the global view, under ``jit``.
+        axis_name: the mapped axis over which gradients and batch statistics are averaged, where a
+            step is written out for one of several devices; None is the global view.
 
     Raises:
         ValueError: for a config that no network or sampler can be made from; in a step, if VGG-16's
@@ -147,7 +147,7 @@ def partial_conv(
     generator = computed_in(generator, how.precision)
     paint = partial(_paint, config, generator)
     sample_hole = sampler_of(config.holes, ratio=config.hole_ratio, border=config.hole_border)
-    optimiser = optax.adam(_learning_rate(config))
+    optimiser = optax.adam(1.0)  # its rate comes with the step
     weights = _weights(config)
 
     def init(key: RandomKey, size: tuple[int, int]) -> TrainState:
@@ -196,7 +196,8 @@ def partial_conv(
             how.accumulate,
         )
         gradients, metrics = averaged_over(axis_name, (gradients, metrics))
-        rate = rate_factor(how, state.step, whole_batch(batch, axis_name))
+        rate = jnp.where(fine_tuning, config.finetune_learning_rate, config.learning_rate)
+        rate *= rate_factor(how, state.step, whole_batch(batch, axis_name))
         player, norms = stepped(
             "generator", player, variables, gradients, optimiser, clip=how.clip, rate=rate
         )
@@ -274,11 +275,3 @@ def _features(
         return floats_as(taps, jnp.float32)
 
     return features
-
-
-def _learning_rate(config: PartialConvConfig) -> optax.Schedule:
-    published = optax.constant_schedule(config.learning_rate)
-    if config.finetune_from is None:
-        return published
-    fine_tuning = optax.constant_schedule(config.finetune_learning_rate)
-    return optax.join_schedules([published, fine_tuning], [config.finetune_from])

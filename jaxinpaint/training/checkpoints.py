@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 from orbax.checkpoint.checkpoint_managers import LatestN
@@ -15,7 +14,7 @@ from orbax.checkpoint.checkpoint_managers import LatestN
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.recipes.base import Player, TrainState
 from jaxinpaint.training.digests import differing, digests
-from jaxinpaint.training.processes import is_first
+from jaxinpaint.training.processes import everywhere, is_first
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +42,8 @@ class Checkpoints:
     def save(self, state: TrainState, step: int) -> None:
         """Starts to write the state, unless this step is saved already.
 
-        Returns as soon as the arrays are copied from the devices; donating them is then safe.
+        Returns when the arrays are copied from the devices and their digests taken (a second or
+        so for a gigabyte); donating them is then safe. They are written in the background.
 
         Raises:
             NotWritten: if this one or the one before can't be written.
@@ -138,46 +138,50 @@ class Checkpoints:
         steps = sorted(self._manager.all_steps(), reverse=True)
         problem: Exception | None = None
         for step in steps:
-            found = None
+            found, damage = None, None
             try:
-                found = self._read(step, parts)
+                found = self._restored(step, parts)
             # Orbax raises bare exceptions for files that are cut short or missing.
             except Exception as error:
-                log.warning("checkpoint %s/%d can't be read: %s", self._folder, step, error)
-                problem = error
+                damage = error
             # All of several processes go on with the same one.
-            if _everywhere(found is not None):
+            if everywhere(found is not None) and found is not None:
+                damage = self._changed(step, found)
+            elif damage is None:
+                damage = OSError("another process can't read it")
+            if damage is None:
                 yield step, found
+            else:
+                log.warning("checkpoint %s/%d can't be read: %s", self._folder, step, damage)
+                problem = damage
         if problem is not None:
             raise ValueError(
                 f"none of the checkpoints {steps} in {self._folder} fits or can be read: {problem}"
             ) from problem
 
-    def _read(self, step: int, parts: dict[str, Any]) -> dict[str, Any]:
-        """Parts of the checkpoint of a step.
-
-        Raises:
-            ValueError: if their bytes are not those that were saved; Orbax raises anything.
-        """
-        if not (self._folder / str(step) / DIGESTS).exists():
+    def _changed(self, step: int, found: dict[str, Any]) -> ValueError | None:
+        """What is wrong with parts of a checkpoint: bytes that are not those that were saved."""
+        saved = found.pop(DIGESTS, None)
+        if saved is None:
             log.warning(
                 "checkpoint %s/%d has no digests, as before there were such: it can't be known "
                 "whether it is what was saved",
                 self._folder,
                 step,
             )
-            return self._restored(step, parts)
-        found = self._restored(step, parts | {DIGESTS: ocp.args.JsonRestore()})
-        for name in parts:
-            others = list(differing(found[DIGESTS][name], digests(found[name])))
+            return None
+        for name, part in found.items():
+            others = list(differing(saved[name], digests(part)))
             if others:
-                raise ValueError(
+                return ValueError(
                     f"its bytes are not those that were saved: {len(others)} arrays of its {name} "
                     f"have changed, such as {others[0]}"
                 )
-        return found
+        return None
 
     def _restored(self, step: int, parts: dict[str, Any]) -> dict[str, Any]:
+        if (self._folder / str(step) / DIGESTS).exists():
+            parts = parts | {DIGESTS: ocp.args.JsonRestore()}
         found = self._manager.restore(step, args=ocp.args.Composite(**parts))
         missing = [name for name in parts if found[name] is None]
         if missing:
@@ -195,13 +199,6 @@ def _telling_errors(folder: Path) -> Iterator[None]:
             f"a checkpoint can't be written to {folder}: {error}. Those before it are whole: mend "
             "this (a full disk?) and --resume the run"
         ) from error
-
-
-def _everywhere(here: bool) -> bool:
-    """Whether it is so in all processes."""
-    if jax.process_count() == 1:
-        return here
-    return bool(np.all(multihost_utils.process_allgather(np.array(here))))
 
 
 @contextmanager

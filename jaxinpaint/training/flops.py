@@ -9,10 +9,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental import multihost_utils
 from jax.extend import core
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jax.typing import DTypeLike
+
+from jaxinpaint.training.processes import first_says
 
 REPETITIONS = 5
 LEAST_SECONDS = 0.02  # of a repetition: below, calling it takes as long
@@ -100,12 +101,12 @@ def matrix_rate(dtype: DTypeLike) -> float:
     split = NamedSharding(mesh, PartitionSpec("data"))
     product = jax.jit(partial(jnp.einsum, "dij,djk->dik"), out_shardings=split)
     side, seconds = 256, 0.0
-    while True:
+    while True:  # all go on with matrices of the same size
         shape = (mesh.size, side, side)
         matrices = jax.jit(partial(jnp.ones, shape, dtype), out_shardings=split)()
         product(matrices, matrices).block_until_ready()
         seconds = min(_seconds(product, matrices) for _ in range(REPETITIONS))
-        if side == LARGEST or _agreed(seconds >= LEAST_SECONDS):
+        if side == LARGEST or first_says(seconds >= LEAST_SECONDS):
             return 2 * mesh.size * side**3 / seconds
         side *= 2
 
@@ -114,10 +115,3 @@ def _seconds(product: Any, matrices: jax.Array) -> float:
     started = time.perf_counter()
     product(matrices, matrices).block_until_ready()
     return time.perf_counter() - started
-
-
-def _agreed(enough: bool) -> bool:
-    """The first process's opinion: all must go on with matrices of the same size, or none."""
-    if jax.process_count() == 1:
-        return enough
-    return bool(multihost_utils.broadcast_one_to_all(np.array(enough)))

@@ -1,9 +1,10 @@
 """The training loop: batches through a compiled step, reports, checkpoints."""
 
+import logging
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +32,8 @@ from jaxinpaint.training.profiling import profiler, steps_of
 from jaxinpaint.training.reports import Reports, open_reports
 from jaxinpaint.training.stopping import Stop, stop_signal
 from jaxinpaint.training.window import Broken, Window
+
+log = logging.getLogger(__name__)
 
 # Steps that break one after the other before a run that skips them is stopped all the same.
 MOST_SKIPPED = 100
@@ -129,8 +132,9 @@ def train(
     key = jax.random.key(seed)
     shapes = jax.eval_shape(lambda key: recipe.init(key, size), key)
     with (
-        open_checkpoints(folder / "checkpoints", keep=config.keep) as checkpoints,
+        # Until the last checkpoint is written: whoever is told to stop is told so more than once.
         stop_signal() as stop,
+        open_checkpoints(folder / "checkpoints", keep=config.keep) as checkpoints,
     ):
         state = checkpoints.restore_latest(placement.abstract(shapes))
         if state is None:
@@ -180,7 +184,10 @@ def _run_steps(run: _Run, state: TrainState, batches: Iterator[Batch], stop: Sto
     guard = Guarded(state, jax.device_put(jnp.zeros((), bool), run.placement.replicated))
     compiled: dict[Step, Compiled] = {}
     step = int(state.step)
-    window, skipped, stopping = Window(step), 0, False
+    window, stopping = Window(step), False
+    streak: list[Broken] = []
+    if config.profile and not step < steps_of(config.profile)[0] <= config.steps:
+        reports.say(f"no trace: steps {config.profile} do not come between {step} and the last one")
     with profiler(config.profile, run.folder / "profile") as profile:
         while step < config.steps and not stopping:
             with window.waiting():
@@ -203,9 +210,11 @@ def _run_steps(run: _Run, state: TrainState, batches: Iterator[Batch], stop: Sto
             # Before a checkpoint always: what is not finite is never saved.
             if saves or step % config.log_every == 0:
                 told = window.close(config.steps - step, matrix_rate(run.dtype))
-                skipped = skipped + len(told.broken) if told.all_broken else 0
-                if told.broken and (config.on_nan == "stop" or skipped >= MOST_SKIPPED):
-                    raise _not_finite(run, guard.state, told.broken)
+                streak = _streak(streak, told.broken)
+                if told.broken and config.on_nan == "stop":
+                    raise _not_finite(run, guard.state, told.broken[0])
+                if len(streak) >= MOST_SKIPPED:
+                    raise _not_finite(run, guard.state, streak[0])
                 reports.skipped(told.broken)
                 reports.scalars(step, told.values)
                 run.checkpoints.check()
@@ -213,7 +222,7 @@ def _run_steps(run: _Run, state: TrainState, batches: Iterator[Batch], stop: Sto
             # between goes on from an earlier one, and tells it again.
             if last or step % config.sample_every == 0:
                 with window.left_out():
-                    _show(run, step, run.placement.here(guard.state.generator))
+                    _show(run, step, guard.state)
             if saves:
                 run.checkpoints.save(guard.state, step)
     return Trained(guard.state, stopped=stopping and step < config.steps)
@@ -231,28 +240,56 @@ def _compile(run: _Run, kind: Step, guard: Guarded, batch: Batch) -> Compiled:
     return compiled
 
 
-def _show(run: _Run, step: int, variables: Variables) -> None:
-    if run.judge is not None:
-        run.reports.scores(step, run.judge(variables))
-    if run.sample is not None:
-        run.reports.picture(step, run.sample(variables))
+def _streak(streak: list[Broken], broken: Sequence[Broken]) -> list[Broken]:
+    """The last broken steps that follow one another; more than enough of them as soon as there are.
+
+    Args:
+        streak: those before.
+        broken: later ones.
+    """
+    for step in broken:
+        if len(streak) >= MOST_SKIPPED:
+            break
+        follows = streak and streak[-1].step == step.step - 1
+        streak = [*streak, step] if follows else [step]
+    return streak
 
 
-def _not_finite(run: _Run, state: TrainState, broken: Sequence[Broken]) -> NotFinite:
-    """Writes down what led to the first of broken steps, saves, and says so.
+def _show(run: _Run, step: int, state: TrainState) -> None:
+    if run.judge is None and run.sample is None:
+        return
+    variables = run.placement.here(state.generator)
+    try:
+        if run.judge is not None:
+            run.reports.scores(step, run.judge(variables))
+        if run.sample is not None:
+            run.reports.picture(step, run.sample(variables))
+    # Such as for lack of memory: no reason to lose a run.
+    except jax.errors.JaxRuntimeError as error:
+        log.warning("nothing is shown of step %d: %s", step, error)
+
+
+def _not_finite(run: _Run, state: TrainState, first: Broken) -> NotFinite:
+    """Writes down what led to a broken step, saves, and says so.
 
     Args:
         run: that ends here.
-        state: which none of them has touched.
-        broken: steps.
+        state: which neither this step nor any since has touched, but for its number.
+        first: of the broken steps.
     """
-    first, step = broken[0], int(state.step)
-    folder = run.folder / "failed" / f"step_{first.step:08d}"
-    with closing(run.crops_from(first.step - 1)) as crops:
-        write_failure(folder, next(crops), first.metrics, state)
+    step = int(state.step)
     run.checkpoints.save(state, step)
+    folder = run.folder / "failed" / f"step_{first.step:08d}"
+    kept = f"these, its batch and all that it told are in {folder}"
+    # What the step drew follows from its number.
+    before = replace(state, step=jnp.full_like(state.step, first.step - 1))
+    try:
+        with closing(run.crops_from(first.step - 1)) as crops:
+            write_failure(folder, next(crops), first.metrics, before)
+    except (OSError, ValueError) as error:
+        kept = f"its batch could not be kept ({error})"
     return NotFinite(
-        f"step {first.step}: {first.what}. The weights before it are saved (step {step}); these, "
-        f"its batch and all that it told are in {folder}. --resume with --on-nan skip leaves such "
-        "steps out; a new run may do with a lower --recipe.learning-rate, --warm-up or --clip"
+        f"step {first.step}: {first.what}. The weights before it are saved (step {step}); {kept}. "
+        "--resume with --on-nan skip leaves such steps out; a new run may do with a lower "
+        "--recipe.learning-rate, --warm-up or --clip"
     )

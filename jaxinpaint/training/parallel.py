@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import jax
@@ -217,6 +217,7 @@ def _bytes(compiled: jax.stages.Compiled) -> int | None:
     )
 
 
+@cache
 def _gathered(replicated: NamedSharding) -> Callable[[Tree], Tree]:
     return jax.jit(lambda tree: tree, out_shardings=replicated)
 

@@ -8,6 +8,8 @@ from jax.experimental import multihost_utils
 
 AUTO = "auto"
 LONGEST = 1024  # bytes of a text that is shared
+# Seconds that processes wait for each other at the end: the first one still has pictures to make.
+LONGEST_END = 3600
 
 
 def join(coordinator: str, *, processes: int | None = None, process: int | None = None) -> None:
@@ -28,7 +30,7 @@ def join(coordinator: str, *, processes: int | None = None, process: int | None 
         if given:
             raise ValueError(f"--coordinator {AUTO} finds out {' and '.join(given)} by itself")
         try:
-            jax.distributed.initialize()
+            jax.distributed.initialize(shutdown_timeout_seconds=LONGEST_END)
         except ValueError as error:
             raise ValueError(
                 f"--coordinator {AUTO} finds nothing that started several processes here; say "
@@ -43,7 +45,9 @@ def join(coordinator: str, *, processes: int | None = None, process: int | None 
             f"--coordinator {coordinator} needs --processes N, how many there are, and --process "
             "I, which of them this one is, from 0 to N - 1"
         )
-    jax.distributed.initialize(coordinator, processes, process)
+    jax.distributed.initialize(
+        coordinator, processes, process, shutdown_timeout_seconds=LONGEST_END
+    )
 
 
 def is_first() -> bool:
@@ -52,16 +56,28 @@ def is_first() -> bool:
 
 
 def from_first(text: str) -> str:
-    """The text that the first process has, in all of them."""
+    """The text that the first process has, in all of them; of a very long one the beginning."""
     if jax.process_count() == 1:
         return text
-    content = text.encode(errors="surrogateescape")
-    if len(content) > LONGEST:
-        raise ValueError(f"a text of {len(content)} bytes is too long to be shared: {text}")
+    content = text.encode(errors="surrogateescape")[:LONGEST]
     padded = np.zeros(LONGEST, np.uint8)
     padded[: len(content)] = list(content)
     shared = np.asarray(multihost_utils.broadcast_one_to_all(padded))
     return bytes(shared).rstrip(b"\0").decode(errors="surrogateescape")
+
+
+def everywhere(here: bool) -> bool:
+    """Whether it is so in all processes."""
+    if jax.process_count() == 1:
+        return here
+    return bool(np.all(multihost_utils.process_allgather(np.array(here))))
+
+
+def first_says(here: bool) -> bool:
+    """Whether it is so in the first process."""
+    if jax.process_count() == 1:
+        return here
+    return bool(multihost_utils.broadcast_one_to_all(np.array(here)))
 
 
 def require_alike(text: str, what: str) -> None:

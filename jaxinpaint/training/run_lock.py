@@ -1,5 +1,7 @@
 """One run at a time in a run folder."""
 
+import errno
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -7,6 +9,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from jaxinpaint.training.processes import from_first, is_first
+
+log = logging.getLogger(__name__)
 
 FILE = ".lock"
 
@@ -33,7 +37,10 @@ def locked(folder: Path) -> Iterator[None]:
                     "ended, or stop it; two would spoil each other's checkpoints"
                 )
             except OSError as error:
-                problem = f"{folder} can't be written to: {error.strerror}"
+                if error.errno == errno.ENOSYS:
+                    log.warning("%s is on a disk without locks: keep other runs out of it", folder)
+                else:
+                    problem = f"{folder} can't be written to: {error.strerror}"
         # Without its word the others would wait for the first one in vain.
         if problem := from_first(problem):
             raise ValueError(problem)
@@ -43,5 +50,6 @@ def locked(folder: Path) -> Iterator[None]:
 @contextmanager
 def _locked_here(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / FILE, blocking=False):
+    # A file that only stands for a lock would stay when the process is killed.
+    with FileLock(folder / FILE, blocking=False, fallback_to_soft=False):
         yield

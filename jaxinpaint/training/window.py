@@ -32,12 +32,10 @@ class Told(NamedTuple):
     Attributes:
         values: means over the steps that were whole, and rates.
         broken: the others.
-        all_broken: whether there are no others.
     """
 
     values: dict[str, float]
     broken: list[Broken]
-    all_broken: bool
 
 
 class Window:
@@ -104,7 +102,7 @@ class Window:
             "share_of_matrix_rate": self._flops / seconds / matrix_rate,
         }
         self._open()
-        return Told(values, broken, all_broken=not whole)
+        return Told(values, broken)
 
 
 def _means(steps: Sequence[Metrics]) -> dict[str, float]:

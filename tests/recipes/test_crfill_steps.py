@@ -186,6 +186,15 @@ def test_optimisers_begin_anew_with_a_stage_and_go_on_within_it() -> None:
         np.testing.assert_array_equal(a, b)
 
 
+def test_optimisers_begin_anew_where_the_first_step_of_a_stage_is_skipped() -> None:
+    state = start()
+    for number in range(2):
+        state, _ = step(number)(state, batch(number))
+    skipped = dataclasses.replace(state, step=state.step + 1)
+    moved, _ = step(3)(skipped, batch(3))
+    assert int(optax.tree.get(moved.players["generator"].opt_state, "count")) == 1
+
+
 def test_directions_of_spectral_norms_move_with_every_pass_of_a_discriminator() -> None:
     begun = dataclasses.replace(start(), step=jnp.int32(2))
     after, _ = step(2)(begun, batch())

@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from quick_compile import quick_jit
 
 from jaxinpaint import recipes
@@ -32,7 +31,9 @@ from jaxinpaint.recipes.base import (
     gradient_norms,
     weighted_sum,
 )
+from jaxinpaint.training import parallel
 from jaxinpaint.training.checkpoints import abstract_like, open_checkpoints
+from jaxinpaint.training.parallel import Placement, place_on_all_devices, spread
 
 LEARNING_RATE = 1e-2  # enough to see tiny networks learn in a few steps
 
@@ -183,22 +184,40 @@ def test_learns_a_batch_by_heart_compiled_once_with_nothing_moved_to_the_host(
     assert TRACED[config] == 1
 
 
-@each
-def test_eight_devices_make_the_step_that_one_makes(config: RecipeConfig) -> None:
+def assert_eight_make_the_step_of_one(config: RecipeConfig, placement: Placement) -> None:
     state, metrics = compiled(config)(start(config), batch(config))
-    mesh = Mesh(np.array(jax.devices()), ("data",))
-    everywhere = NamedSharding(mesh, PartitionSpec())
-    over_devices = NamedSharding(mesh, PartitionSpec("data"))
-    step = quick_jit(
-        step_of(make(config)), in_shardings=(everywhere, over_devices), out_shardings=everywhere
+    step = step_of(make(config, axis_name=placement.axis_name))
+    where = placement.of_state(start(config))
+    eight = quick_jit(
+        spread(step, placement),
+        in_shardings=(where, placement.split),
+        out_shardings=(where, placement.replicated),
     )
-    on_eight, on_eight_metrics = step(start(config), batch(config))
+    on_eight, on_eight_metrics = eight(start(config), batch(config))
     assert_close(on_eight, state, config)
     for name, mean in metrics.items():
+        told = on_eight_metrics[name]
         # Sums in another order.
         np.testing.assert_allclose(
-            on_eight_metrics[name].total, mean.total, rtol=METRICS.get(config, 1e-4)
+            told.total / told.n, mean.total / mean.n, rtol=METRICS.get(config, 1e-4)
         )
+
+
+@each
+def test_eight_devices_make_the_step_that_one_makes(config: RecipeConfig) -> None:
+    assert_eight_make_the_step_of_one(config, place_on_all_devices())
+
+
+@pytest.mark.parametrize("config", [PIXELWISE, CONTEXT], ids=["partial-conv", "context-encoder"])
+def test_devices_with_parts_of_the_parameters_make_the_same_step(
+    config: RecipeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel, "FEWEST_SPLIT", 64)
+    placement = place_on_all_devices(shard_params=True)
+    assert placement.axis_name is None
+    where = placement.of_state(start(config))
+    assert not all(leaf.is_fully_replicated for leaf in jax.tree.leaves(where))
+    assert_eight_make_the_step_of_one(config, placement)
 
 
 @each
@@ -325,6 +344,15 @@ def test_fine_tuning_lowers_the_learning_rate_and_freezes_the_encoders_norms() -
     before, after = stats(before["batch_stats"]), stats(after["batch_stats"])
     np.testing.assert_array_equal(before["enc_2"]["norm"]["mean"], after["enc_2"]["norm"]["mean"])
     assert np.any(before["dec_2"]["norm"]["mean"] != after["dec_2"]["norm"]["mean"])
+
+
+def test_the_rate_of_fine_tuning_begins_at_its_step_even_after_skipped_ones() -> None:
+    config = dataclasses.replace(PIXELWISE, finetune_from=1, finetune_learning_rate=0.0)
+    # No step was made before: the first one was skipped.
+    skipped = dataclasses.replace(start(config), step=jnp.int32(1))
+    moved, _ = compiled(config)(skipped, batch(config))
+    before, after = (s.players["generator"].variables["params"] for s in (skipped, moved))
+    jax.tree.map(np.testing.assert_array_equal, before, after)
 
 
 def test_terms_without_weights_are_refused() -> None:

@@ -1,5 +1,7 @@
 import dataclasses
+import gc
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -82,7 +84,15 @@ def empty(checkpoint: Path) -> None:
     checkpoint.mkdir()
 
 
+@pytest.fixture
+def swept() -> Iterator[None]:
+    """Leaves nothing behind for later tests to be warned of."""
+    yield
+    gc.collect()
+
+
 # Orbax leaves an event loop behind when a damaged checkpoint can't be read.
+@pytest.mark.usefixtures("swept")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("damage", [cut_short, lost, empty])
 def test_a_damaged_checkpoint_is_told_and_passed_over(tmp_path, caplog, damage) -> None:
@@ -110,6 +120,7 @@ def flipped(content: bytes) -> bytes:
     return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
 
 
+@pytest.mark.usefixtures("swept")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("damage", [halved, flipped])
 def test_whichever_file_is_damaged_what_comes_back_is_what_was_saved(tmp_path, damage) -> None:
@@ -151,6 +162,7 @@ def test_a_bit_that_has_changed_on_the_disk_is_found_out(tmp_path, caplog, monke
     assert "'params']['kernel']" in caplog.text
 
 
+@pytest.mark.usefixtures("swept")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_when_none_can_be_read_it_is_an_error_and_nothing_is_touched(tmp_path: Path) -> None:
     write(tmp_path, 2)

@@ -102,6 +102,7 @@ def test_gradients_go_round_once_for_each_player_and_statistics_once_a_pass(
     program, state = compiled_text(config, StepConfig(), parallel)
     exchanged = all_reduces(program)
     players = sorted((of(state, player) for player in rounds), reverse=True)
+    assert len(exchanged) >= len(players)
     for (parameters, _), gradients in zip(players, exchanged, strict=False):
         assert parameters < gradients <= parameters + METRICS
     statistics = sum(times * of(state, player)[1] for player, times in rounds.items())

@@ -19,6 +19,7 @@ from jaxinpaint.recipes.base import (
     Recipe,
     TrainState,
 )
+from jaxinpaint.training import loop
 from jaxinpaint.training.checkpoints import open_checkpoints
 from jaxinpaint.training.guarding import NotFinite
 from jaxinpaint.training.loop import MOST_SKIPPED, LoopConfig, Trained, train
@@ -57,7 +58,8 @@ def crops_from(first: int) -> Generator[Crops]:
 
 
 def run(folder: Path, breaks_at: range, steps: int = 9, **options) -> Trained:
-    config = LoopConfig(steps=steps, log_every=4, checkpoint_every=8, sample_every=99, **options)
+    every = {"log_every": 4, "checkpoint_every": 8, "sample_every": 99}
+    config = LoopConfig(**{"steps": steps, **every, **options})
     return train(
         counting_recipe(breaks_at),
         config,
@@ -112,12 +114,35 @@ def test_skipped_steps_are_counted_and_have_no_part_in_what_is_told(tmp_path: Pa
     assert all(np.isfinite(list(line.values())).all() for line in told)
 
 
-def test_a_run_whose_every_step_breaks_is_stopped_all_the_same(tmp_path: Path) -> None:
-    with pytest.raises(NotFinite, match="step 10"):
-        run(tmp_path, range(2, 999), steps=999, on_nan="skip")
+@pytest.mark.parametrize("log_every", [4, 1000])
+def test_a_run_whose_every_step_breaks_is_stopped_all_the_same(tmp_path, log_every: int) -> None:
+    with pytest.raises(NotFinite, match="step 3: style = inf"):
+        run(tmp_path, range(2, 999), steps=999, on_nan="skip", log_every=log_every)
+    shapes = jax.eval_shape(counting_recipe(range(0)).init, jax.random.key(0), (4, 4))
     with open_checkpoints(tmp_path / "checkpoints") as checkpoints:
-        shapes = jax.eval_shape(counting_recipe(range(0)).init, jax.random.key(0), (4, 4))
         state = checkpoints.restore_latest(PLACEMENT.abstract(shapes))
     assert state is not None
     assert weight(state) == 2
     assert int(state.step) <= MOST_SKIPPED + 8
+    # What the first of them drew follows from its number: the state that is kept has it.
+    with open_checkpoints(tmp_path / "failed" / "step_00000003" / "state") as checkpoints:
+        before = checkpoints.restore_latest(PLACEMENT.abstract(shapes))
+    assert before is not None
+    assert (int(before.step), weight(before)) == (2, 2)
+
+
+def test_steps_that_break_now_and_then_do_not_end_a_run(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(loop, "MOST_SKIPPED", 3)
+    trained = run(tmp_path / "two", range(2, 4), steps=16, on_nan="skip")
+    assert weight(trained.state) == 14
+    with pytest.raises(NotFinite, match="step 3"):
+        run(tmp_path / "three", range(2, 5), steps=16, on_nan="skip")
+
+
+def test_the_broken_step_is_told_where_its_batch_can_not_be_kept(tmp_path, monkeypatch) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(loop, "write_failure", full)
+    with pytest.raises(NotFinite, match=r"step 6: style = inf.*could not be kept \(No space"):
+        run(tmp_path, range(5, 6))

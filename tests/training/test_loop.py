@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 from collections.abc import Generator
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 
 from jaxinpaint.array_typing import Variables
@@ -205,6 +207,49 @@ def test_a_signal_while_a_sample_is_drawn_saves_too(tmp_path: Path) -> None:
     stopped = run(tmp_path, 20, sample=sample)  # drawn after step 4
     assert stopped.stopped
     assert (tmp_path / "checkpoints" / str(int(stopped.state.step))).is_dir()
+
+
+def test_a_second_signal_while_the_last_checkpoint_is_written_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = ocp.CheckpointManager.close
+
+    def closing(manager: ocp.CheckpointManager) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        close(manager)
+
+    monkeypatch.setattr(ocp.CheckpointManager, "close", closing)
+    assert int(run(tmp_path, 4).state.step) == 4
+    assert (tmp_path / "checkpoints" / "4").is_dir()
+
+
+def test_a_picture_that_can_not_be_made_does_not_end_a_run(tmp_path: Path, caplog) -> None:
+    def sample(variables: Variables) -> np.ndarray:
+        raise jax.errors.JaxRuntimeError("out of memory")
+
+    assert int(run(tmp_path, 4, sample=sample).state.step) == 4
+    assert "nothing is shown of step 4: out of memory" in caplog.text
+
+
+def test_a_run_tells_what_a_step_is_and_traces_those_it_is_told_to(tmp_path, capsys) -> None:
+    def traced(steps: int, profile: str) -> str:
+        train(
+            adding_recipe(),
+            LoopConfig(steps=steps, profile=profile, **EVERY),
+            place_on_all_devices(),
+            folder=tmp_path,
+            size=(4, 4),
+            seed=0,
+            crops_from=crops_from,
+        )
+        return capsys.readouterr().out
+
+    told = traced(4, "2:3")
+    assert re.search(r"compiled in \d+\.\d s: a step of 0 Gflop for 8 pictures", told)
+    assert f"the trace of steps 2:3: {tmp_path / 'profile'}" in told
+    assert list((tmp_path / "profile").rglob("*.xplane.pb"))
+    assert "no trace: steps 2:3 do not come between 4 and the last one" in traced(6, "2:3")
+    assert "no trace: steps 9:9" in traced(7, "9:9")
 
 
 def test_a_run_is_never_without_checkpoints_or_reports() -> None:

@@ -1,0 +1,58 @@
+"""Programs that paint: a network with its weights inside, from pictures to pictures."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+from jaxinpaint.array_typing import Hole, Image, Variables
+from jaxinpaint.recipes.base import Multiple, Recipe, Window
+
+# ``(image, hole) -> (composite, output)``, or of a network that makes pictures from others
+# ``(image) -> (made,)``; arrays of any library, float32 in [0, 1], NHWC.
+Painting: TypeAlias = Callable[..., tuple[Any, ...]]
+
+INPAINT, TRANSLATE = (("image", 3), ("hole", 1)), (("image", 3),)
+
+
+class Program(NamedTuple):
+    """What is exported.
+
+    Attributes:
+        call: what it computes.
+        inputs: their names and channels.
+        outputs: their names.
+        takes: what pictures it can be given.
+    """
+
+    call: Painting
+    inputs: tuple[tuple[str, int], ...]
+    outputs: tuple[str, ...]
+    takes: Multiple | Window
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Of each input."""
+        return tuple(channels for _, channels in self.inputs)
+
+
+def program_of(recipe: Recipe, variables: Variables) -> Program:
+    """The program of a recipe's generator, with its weights.
+
+    Args:
+        recipe: any.
+        variables: of its generator.
+    """
+    if recipe.inpaint is None:
+        translate = recipe.translate
+        assert translate is not None
+
+        def made(image: Image) -> tuple[Image]:
+            return (translate(variables, image),)
+
+        return Program(made, TRANSLATE, ("made",), recipe.takes)
+    inpaint = recipe.inpaint
+
+    def painted(image: Image, hole: Hole) -> tuple[Image, Image]:
+        output, composite = inpaint(variables, image, hole)
+        return composite, output
+
+    return Program(painted, INPAINT, ("composite", "output"), recipe.takes)
