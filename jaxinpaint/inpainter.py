@@ -10,9 +10,16 @@ import numpy as np
 
 from jaxinpaint import trained
 from jaxinpaint.array_typing import Variables
+from jaxinpaint.exported import is_program, read_program
+from jaxinpaint.interop.programs import INPAINT, Program
 from jaxinpaint.photos import as_batch, check_range, in_dtype, to_unit
 from jaxinpaint.recipes.base import Inpainted, Multiple, Recipe, Window
 from jaxinpaint.windows import Square, inside, mirrored, plan, resized, resized_hole
+
+NOT_HOLES = (
+    "this network fills no holes: it makes pictures from others (jaxinpaint translate, "
+    "jaxinpaint.translator.load)"
+)
 
 
 class Filled(NamedTuple):
@@ -119,10 +126,7 @@ def of(recipe: Recipe, variables: Variables) -> Inpainter:
         ValueError: if the recipe makes pictures from others instead.
     """
     if recipe.inpaint is None:
-        raise ValueError(
-            "this network fills no holes: it makes pictures from others (jaxinpaint translate, "
-            "jaxinpaint.translator.load)"
-        )
+        raise ValueError(NOT_HOLES)
     return Inpainter(jax.jit(recipe.inpaint), variables, recipe.takes)
 
 
@@ -130,15 +134,32 @@ def load(path: Path | str) -> Inpainter:
     """An inpainter of a run, or of a network in a file.
 
     Args:
-        path: a run's folder, of which the newest checkpoint is taken; a file that
-            ``jaxinpaint import`` or ``export`` wrote; or a published program's checkpoint.
+        path: a run's folder, of which the newest checkpoint is taken; what ``jaxinpaint import``
+            or ``export`` wrote; or a published program's checkpoint.
 
     Raises:
         NoRun: if a folder is no run.
         UnreadableWeights: if a file is damaged, or of no network that is known.
         ValueError: if a run has no checkpoint that can be read, or the network fills no holes.
     """
-    return of(*trained.read(Path(path)))
+    path = Path(path)
+    return of_program(read_program(path)) if is_program(path) else of(*trained.read(path))
+
+
+def of_program(program: Program) -> Inpainter:
+    """An inpainter of an exported program.
+
+    Raises:
+        ValueError: if it makes pictures from others instead.
+    """
+    if program.inputs != INPAINT:
+        raise ValueError(NOT_HOLES)
+
+    def run(variables: Variables, image: np.ndarray, hole: np.ndarray) -> Inpainted:
+        composite, output = program.call(image, hole)
+        return Inpainted(output, composite)
+
+    return Inpainter(run, {}, program.takes)
 
 
 def padded(

@@ -49,6 +49,24 @@ def read_config(path: Path) -> RecipeConfig:
     return read_network(path).config if path.is_file() else load_config(path).recipe
 
 
+def read_generator(path: Path, *, average: bool) -> tuple[RecipeConfig, Variables]:
+    """The config of a run or a file, and its generator's variables.
+
+    Args:
+        path: as for `read`.
+        average: whether they are the running average, where one is kept, or those that are trained.
+
+    Raises:
+        NoRun, ValueError, UnreadableWeights: as `read`.
+    """
+    if average:
+        return read_config(path), read(path)[1]
+    players = read_players(path)
+    if "generator" not in players:
+        raise UnreadableWeights(f"{path} holds no network that paints")
+    return read_config(path), players["generator"]
+
+
 def read_players(path: Path) -> Mapping[str, Variables]:
     """The variables of all players of a run in its newest checkpoint, or in a file, by name.
 

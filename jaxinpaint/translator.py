@@ -9,8 +9,15 @@ import numpy as np
 
 from jaxinpaint import trained
 from jaxinpaint.array_typing import Variables
+from jaxinpaint.exported import is_program, read_program
+from jaxinpaint.interop.programs import TRANSLATE
 from jaxinpaint.photos import as_batch, check_range, in_dtype, to_unit
 from jaxinpaint.recipes.base import Multiple, Recipe, Window
+
+HOLES = (
+    "this network makes no pictures from others: it fills holes (jaxinpaint inpaint, "
+    "jaxinpaint.load)"
+)
 
 
 @dataclass(frozen=True)
@@ -60,17 +67,22 @@ def of(recipe: Recipe, variables: Variables) -> Translator:
         case Multiple(of=n) if recipe.translate is not None:
             return Translator(jax.jit(recipe.translate), variables, n)
         case Multiple() | Window():
-            raise ValueError(
-                "this network makes no pictures from others: it fills holes (jaxinpaint inpaint, "
-                "jaxinpaint.load)"
-            )
+            raise ValueError(HOLES)
 
 
 def load(run: Path | str) -> Translator:
-    """A translator of a run folder's newest checkpoint.
+    """A translator of a run folder's newest checkpoint, or of an export.
 
     Raises:
         NoRun: if the folder is no run.
         ValueError: if it has no checkpoint that can be read, or its network fills holes.
     """
-    return of(*trained.read(Path(run)))
+    path = Path(run)
+    if not is_program(path):
+        return of(*trained.read(path))
+    program = read_program(path)
+    match program.takes:
+        case Multiple(of=n) if program.inputs == TRANSLATE:
+            return Translator(lambda variables, image: program.call(image)[0], {}, n)
+        case Multiple() | Window():
+            raise ValueError(HOLES)

@@ -33,8 +33,17 @@ ROOMS = {
     "run_config": {"array_typing", "data", "masks", "recipes", "training"},
     "trained": {"array_typing", "interop", "recipes", "run_config", "training"},
     "photos": set(),
-    "inpainter": {"array_typing", "photos", "recipes.base", "trained", "windows"},
-    "translator": {"array_typing", "photos", "recipes.base", "trained"},
+    "exported": {"array_typing", "interop", "photos", "recipes"},
+    "inpainter": {
+        "array_typing",
+        "exported",
+        "interop",
+        "photos",
+        "recipes.base",
+        "trained",
+        "windows",
+    },
+    "translator": {"array_typing", "exported", "interop", "photos", "recipes.base", "trained"},
 }
 # The doors may use every room.
 DOORS = {"cli", "__init__", "__main__"}

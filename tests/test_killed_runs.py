@@ -33,7 +33,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-@pytest.mark.parametrize("name", ["pan-holes", pytest.param("crfill", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["pan-holes"])
 def test_runs_killed_at_random_end_as_if_nothing_had_been(name: str, tmp_path: Path) -> None:
     arguments = [name, *COMMON, *RUNS[name], "--steps", str(STEPS)]
     assert kill_again_and_again(name, arguments, tmp_path, 2, Random(0)) == 0

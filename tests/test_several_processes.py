@@ -1,6 +1,7 @@
 """The trainer in several processes on this machine, as on several hosts."""
 
 import json
+import re
 import signal
 import time
 from pathlib import Path
@@ -31,7 +32,9 @@ def test_several_processes_make_the_steps_of_one_and_the_first_alone_prints(
     alone = ended("pan-holes", ALONE, tmp_path)
     # Sums in another order.
     assert max(compared(str(setting), alone, ended("pan-holes", setting, tmp_path))) < 1e-5
-    told = [(tmp_path / f"told-{number}").read_text() for number in range(setting.processes)]
+    files = [tmp_path / f"told-{number}" for number in range(setting.processes)]
+    # What connects the processes tells of it, past Python.
+    told = [re.sub(r"\[Gloo\].*\n", "", file.read_text()) for file in files]
     assert (
         f"8 cpu ({setting.parallel}) of {setting.processes} processes: batch 8, 1 on each"
         in (told[0])
@@ -52,15 +55,14 @@ def test_a_run_goes_on_in_another_number_of_processes(tmp_path: Path) -> None:
         assert newest_step(run) == steps
     whole = tmp_path / "whole"
     finished([*TINY, "--run", str(whole), "--steps", str(steps)], ALONE, tmp_path)
-    lines = [
-        [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-        for folder in (run, whole)
+    losses = [
+        {line["step"]: line["loss"] for line in map(json.loads, lines) if "loss" in line}
+        for lines in (
+            (folder / "metrics.jsonl").read_text().splitlines() for folder in (run, whole)
+        )
     ]
-    assert [line["step"] for line in lines[0]] == [line["step"] for line in lines[1]]
-    for one, same in zip(*lines, strict=True):
-        if "loss" in same:
-            # Sums in another order.
-            assert one["loss"] == pytest.approx(same["loss"], rel=1e-4)
+    # Sums in another order.
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from io import TextIOWrapper
 import tyro
 
 from jaxinpaint.cli.doctor import doctor
+from jaxinpaint.cli.export import export
 from jaxinpaint.cli.import_network import import_network
 from jaxinpaint.cli.inpaint import inpaint
 from jaxinpaint.cli.masks import masks
@@ -35,6 +36,7 @@ def main() -> None:
         tyro.extras.subcommand_cli_from_dict(
             {
                 "doctor": of_doctor,
+                "export": export,
                 "import": import_network,
                 "inpaint": inpaint,
                 "masks": masks,

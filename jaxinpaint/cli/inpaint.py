@@ -26,8 +26,8 @@ def inpaint(
     """Fill the holes of a picture, or of a folder of pictures.
 
     Args:
-        run: A run folder, such as runs/first-run-1; or a file of a network, such as a published one
-            (docs/checkpoints.md).
+        run: A run folder, such as runs/first-run-1; an export; or a file of a network, such as a
+            published one (docs/checkpoints.md).
             One trained for the middle of pictures fills holes that keep off the border.
         image: A picture of any size, or a folder of pictures.
         hole: A mask of the same size: white is missing, black is known.
@@ -39,7 +39,7 @@ def inpaint(
     from jaxinpaint.inpainter import load
     from jaxinpaint.run_config import load_config
 
-    if not run.is_file():
+    if not (run.is_file() or (run / "export.json").exists()):
         load_config(run)  # first, because it is quick to fail
     jobs = planned(image, output)
     holes = _holes(image, hole, [job.picture for job in jobs])

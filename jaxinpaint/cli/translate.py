@@ -21,7 +21,7 @@ def translate(
     """Make pictures from others, such as photographs from labels.
 
     Args:
-        run: The folder of a run on pairs, such as runs/pan-pairs-1.
+        run: The folder of a run on pairs, such as runs/pan-pairs-1, or of an export of one.
         image: A picture of any size, or a folder of pictures.
         output: The file to write (its suffix is its format), or a folder.
             It is a new picture of the same size: in colour, upright and opaque.
@@ -30,7 +30,8 @@ def translate(
     from jaxinpaint.run_config import load_config
     from jaxinpaint.translator import load
 
-    load_config(run)  # first, because it is quick to fail
+    if not (run.is_file() or (run / "export.json").exists()):
+        load_config(run)  # first, because it is quick to fail
     jobs = planned(image, output)
     check_sources_stay(jobs, [job.picture for job in jobs])
     translator = load(run)

@@ -55,9 +55,7 @@ def write(file: NetworkFile, path: Path) -> None:
             arrays["/".join([player, *(part.key for part in place)])] = np.asarray(leaf, order="C")
     told = {
         "format": FORMAT,
-        "recipe": yaml.safe_dump(
-            converter().unstructure(file.config, RecipeConfig), sort_keys=False
-        ),
+        "recipe": config_as_text(file.config),
         "source": file.source,
         "written_by": f"jaxinpaint {jaxinpaint.__version__}",
         "digest": digest_of(arrays),
@@ -102,10 +100,9 @@ def read(path: Path) -> NetworkFile:
     if told.get("digest") != digest_of(arrays):
         raise UnreadableWeights(f"{path} is damaged: its numbers are not those that were saved")
     try:
-        # It takes unions too, of which the types of Python 3.11 know nothing.
-        config = converter().structure(yaml.safe_load(told["recipe"]), cast(Any, RecipeConfig))
-    except (cattrs.BaseValidationError, KeyError, ValueError, yaml.YAMLError) as error:
-        raise UnreadableWeights(f"{path} has a config that this version can't read") from error
+        config = config_from_text(told.get("recipe", ""))
+    except UnreadableWeights as error:
+        raise UnreadableWeights(f"{path}: {error}") from error
     players: dict[str, Any] = {}
     unused = {}
     for name, array in arrays.items():
@@ -120,6 +117,24 @@ def read(path: Path) -> NetworkFile:
     file = NetworkFile(config, players, told.get("source", ""), unused)
     _check(file, path)
     return file
+
+
+def config_as_text(config: RecipeConfig) -> str:
+    """A recipe's config as network files keep it."""
+    return yaml.safe_dump(converter().unstructure(config, RecipeConfig), sort_keys=False)
+
+
+def config_from_text(text: str) -> RecipeConfig:
+    """The inverse of `config_as_text`.
+
+    Raises:
+        UnreadableWeights: if it is none, or of another version.
+    """
+    try:
+        # It takes unions too, of which the types of Python 3.11 know nothing.
+        return converter().structure(yaml.safe_load(text), cast(Any, RecipeConfig))
+    except (cattrs.BaseValidationError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise UnreadableWeights("it has a config that this version can't read") from error
 
 
 def _check(file: NetworkFile, path: Path) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
+from jax import export
+
 from jaxinpaint.array_typing import Hole, Image, Variables
 from jaxinpaint.recipes.base import Multiple, Recipe, Window
 
@@ -56,3 +58,14 @@ def program_of(recipe: Recipe, variables: Variables) -> Program:
         return composite, output
 
     return Program(painted, INPAINT, ("composite", "output"), recipe.takes)
+
+
+def symbolic_shape(takes: Multiple | Window) -> tuple[Any, ...]:
+    """Batch, height and width of what a network takes, with symbols for what may vary."""
+    match takes:
+        case Window(side=side):
+            return (*export.symbolic_shape("n"), side, side)
+        case Multiple(of=of, least=least):
+            fewest = -(-least // of)
+            constraints = [f"h >= {fewest}", f"w >= {fewest}"]
+            return tuple(export.symbolic_shape(f"n, {of}*h, {of}*w", constraints=constraints))

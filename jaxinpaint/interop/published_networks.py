@@ -11,6 +11,7 @@ from jaxinpaint.array_typing import Variables
 from jaxinpaint.interop import context_encoder, crfill, partial_conv
 from jaxinpaint.interop.network_files import (
     NetworkFile,
+    config_from_text,
     first_state,
     is_network_file,
     read,
@@ -23,7 +24,7 @@ from jaxinpaint.interop.state_dicts import (
     to_variables,
     unused_arrays,
 )
-from jaxinpaint.interop.weight_files import Arrays, UnreadableWeights, read_arrays
+from jaxinpaint.interop.weight_files import Arrays, UnreadableWeights, note_in, read_arrays
 from jaxinpaint.recipes import (
     ContextEncoderConfig,
     CRFillConfig,
@@ -49,21 +50,26 @@ class PublishedNetwork(NamedTuple):
     unused: Arrays
 
 
-def recognised(arrays: Arrays, *, attention: bool = False) -> PublishedNetwork:
+def recognised(
+    arrays: Arrays, *, attention: bool = False, told: RecipeConfig | None = None
+) -> PublishedNetwork:
     """The network that a state dict is of.
 
     Args:
         arrays: the state dict.
         attention: whether a generator of CR-Fill's program is the variant with attention
             (DeepFill), which has the same keys and shapes.
+        told: the config of its recipe, where that is known; else it is the published one's.
 
     Raises:
         UnreadableWeights: if it is of no program that is known, lacks arrays or has unknown ones,
             or an array has another shape or type than the network's.
     """
+    if isinstance(told, CRFillConfig):
+        attention = told.attention
     program = _program(arrays, attention)
     try:
-        config = program.config(arrays)
+        config = program.config(arrays) if told is None else told
     # What says how large the network is lies in the file, and may be anything.
     except (KeyError, IndexError, ValueError) as error:
         raise UnreadableWeights(f"a damaged network of {program.name}: {error}") from error
@@ -161,9 +167,10 @@ def read_network(path: Path, *, attention: bool = False) -> NetworkFile:
         if attention:
             raise UnreadableWeights(f"{path} says itself whether its network has attention")
         return read(path)
-    arrays = read_arrays(path)
+    arrays, note = read_arrays(path), note_in(path)
     try:
-        program, config, variables, unused = recognised(arrays, attention=attention)
+        told = None if note is None else config_from_text(note)
+        program, config, variables, unused = recognised(arrays, attention=attention, told=told)
     except UnreadableWeights as error:
         raise UnreadableWeights(f"{path}: {error}") from error
     return NetworkFile(config, {program.player: variables}, f"{path.name}, {program.name}", unused)

@@ -4,12 +4,15 @@ import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from jaxinpaint.interop.torch_files import NotTorch, read_torch
 
 Arrays = Mapping[str, np.ndarray]
+
+NOTE = "jaxinpaint"  # beside a state dict: the config of the recipe that it is part of
 
 
 class UnreadableWeights(ValueError):
@@ -74,11 +77,29 @@ def digest_of(arrays: Arrays) -> str:
     return digest.hexdigest()
 
 
-def _read_state_dict(path: Path) -> Arrays:
+def note_in(path: Path) -> str | None:
+    """What this package says in a PyTorch file of its own; None for all others.
+
+    Raises:
+        UnreadableWeights: if it is a damaged PyTorch file.
+    """
+    with path.open("rb") as file:
+        if not file.read(4).startswith(b"PK\x03\x04"):
+            return None
+    tree = _read_torch(path)
+    note = tree.get(NOTE) if isinstance(tree, dict) else None
+    return note if isinstance(note, str) else None
+
+
+def _read_torch(path: Path) -> Any:
     try:
-        tree = read_torch(path)
+        return read_torch(path)
     except NotTorch as error:
         raise UnreadableWeights(str(error)) from error
+
+
+def _read_state_dict(path: Path) -> Arrays:
+    tree = _read_torch(path)
     for name in ("state_dict", "model"):
         if isinstance(tree, dict) and isinstance(tree.get(name), dict):
             tree = tree[name]

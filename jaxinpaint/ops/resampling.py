@@ -61,10 +61,16 @@ def _by_phases(x: Array, kernels: Sequence[Sequence[Float[Array, "2 2 C O"]]]) -
     n, h, w, _ = x.shape
     phases = jnp.stack([kernel for row in kernels for kernel in row], axis=-2)
     flat = phases.reshape(*phases.shape[:3], -1).astype(x.dtype)
-    y = _conv_2x2(x, flat).reshape(n, h + 1, w + 1, 2, 2, -1)
+    y, channels = _conv_2x2(x, flat), phases.shape[-1]
+
+    def phase(a: int, b: int) -> Array:
+        # A slice, not indices, of which symbols for sizes would make a gather.
+        first = (2 * a + b) * channels
+        return lax.slice(y, (0, a, b, first), (n, a + h, b + w, first + channels))
+
     # An even output row sees the rows i-1 and i below it, an odd one i and i+1: the next window.
-    rows = [jnp.stack([y[:, a : a + h, b : b + w, a, b] for b in (0, 1)], axis=3) for a in (0, 1)]
-    return jnp.stack(rows, axis=2).reshape(n, 2 * h, 2 * w, -1)
+    rows = [jnp.stack([phase(a, b) for b in (0, 1)], axis=3) for a in (0, 1)]
+    return jnp.stack(rows, axis=2).reshape(n, 2 * h, 2 * w, channels)
 
 
 def _fold(kernel: Array, phase: int, axis: int) -> Array:

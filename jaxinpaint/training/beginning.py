@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.recipes.base import TrainState
@@ -52,7 +53,9 @@ def starting_from(
     require_fitting(weights, state, dispensable)
     players = {}
     for name, player in state.players.items():
-        variables = _merged(player.variables, weights.get(name, {}))
+        # By way of the host: what lies on one device can't go to those of other processes.
+        given = jax.tree.map(np.asarray, dict(weights.get(name, {})))
+        variables = _merged(player.variables, given)
         where = placement.of_state(player.variables)
         players[name] = player._replace(variables=jax.device_put(variables, where))
     averages = {name: jax.tree.map(jnp.copy, players[name].variables) for name in state.averages}
