@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
+import jax
+import jax.numpy as jnp
 from jax import export
 
 from jaxinpaint.array_typing import Hole, Image, Variables
@@ -43,6 +45,7 @@ def program_of(recipe: Recipe, variables: Variables) -> Program:
         recipe: any.
         variables: of its generator.
     """
+    variables = jax.tree.map(jnp.asarray, variables)  # those of files are NumPy's
     if recipe.inpaint is None:
         translate = recipe.translate
         assert translate is not None

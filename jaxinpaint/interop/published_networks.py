@@ -102,14 +102,20 @@ def as_published(
             program = context_encoder.GENERATOR
         case CRFillConfig():
             program = crfill.generator(attention=config.attention)
-            branch = "auxiliary" in variables["params"]
-            config = replace(config, stages=("auxiliary",) if branch else ("all",))
         case PANConfig():
             raise ValueError(
                 "there are no published weights of PAN, so no keys to give its arrays: export it "
                 "as safetensors, which PyTorch reads too"
             )
-    return program, to_state_dict(program, config, variables)
+    return program, to_state_dict(program, with_stages_of(config, variables), variables)
+
+
+def with_stages_of(config: RecipeConfig, variables: Variables) -> RecipeConfig:
+    """The config with a stage that trains what there is of its generator, and all of that."""
+    if not isinstance(config, CRFillConfig):
+        return config
+    branch = "auxiliary" in variables["params"]
+    return replace(config, stages=("auxiliary",) if branch else ("all",))
 
 
 def _program(arrays: Arrays, attention: bool) -> Program:

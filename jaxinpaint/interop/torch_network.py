@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.interop.network_files import config_as_text
-from jaxinpaint.interop.published_networks import as_published
+from jaxinpaint.interop.published_networks import as_published, with_stages_of
 from jaxinpaint.interop.weight_files import NOTE
 from jaxinpaint.recipes import RecipeConfig
 
@@ -35,4 +35,6 @@ def write(config: RecipeConfig, variables: Variables, path: Path) -> None:
         if key.endswith("running_mean")
     }
     tensors = {key: torch.from_numpy(np.array(a)) for key, a in (arrays | counters).items()}
-    torch.save({"state_dict": tensors, NOTE: config_as_text(config)}, path)
+    torch.save(
+        {"state_dict": tensors, NOTE: config_as_text(with_stages_of(config, variables))}, path
+    )

@@ -103,6 +103,23 @@ def test_what_goes_in_comes_out_with_the_same_bytes(name, files, tmp_path, capsy
             assert key in told
 
 
+def test_files_that_pytorch_wrote_are_read_the_same(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+
+    def tensors(tree: Any) -> Any:
+        if isinstance(tree, np.ndarray):
+            return torch.from_numpy(tree)
+        return {k: tensors(v) for k, v in tree.items()} if isinstance(tree, dict) else tree
+
+    for name, tree in FILES.items():
+        ours, theirs = tmp_path / f"{name}-ours.pth", tmp_path / f"{name}.pth"
+        ours.write_bytes(torch_saved(tree(), legacy=False))
+        torch.save(tensors(tree()), theirs)
+        one, same = read_network(ours), read_network(theirs)
+        assert one.config == same.config
+        jax.tree.map(np.testing.assert_array_equal, dict(one.players), dict(same.players))
+
+
 def painted(path: Path, image: np.ndarray, hole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     recipe, variables = read(path)
     assert recipe.inpaint is not None

@@ -1,0 +1,215 @@
+"""Exports: what they paint, what they tell, and what is refused."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import golden
+import numpy as np
+import pytest
+import tiny_run
+from as_installed import as_installed
+
+import jaxinpaint
+from jaxinpaint import exported, translator
+from jaxinpaint.cli.export import export
+from jaxinpaint.exported import Differs, Format
+from jaxinpaint.interop import stablehlo
+from jaxinpaint.interop.programs import Program
+from jaxinpaint.interop.weight_files import UnreadableWeights
+from jaxinpaint.recipes import CRFillConfig, PartialConvConfig
+from jaxinpaint.run_config import RunConfig
+
+DEEPFILL = replace(
+    tiny_run.GATED,
+    recipe=CRFillConfig(("all",), attention=True, width=16, discriminator_width=2),
+)
+PUBLISHED_FORM = replace(
+    tiny_run.CONFIG,
+    recipe=PartialConvConfig(
+        layer_size=2, width=0.06, ratio="inverse-coverage", last_layer="rescaled-bias"
+    ),
+)
+RUNS: dict[str, RunConfig] = {
+    "partial-conv": tiny_run.CONFIG,
+    "partial-conv as published": PUBLISHED_FORM,
+    "crfill": tiny_run.GATED,
+    "deepfill": DEEPFILL,
+    "context-encoder": tiny_run.CENTER,
+    "random regions": tiny_run.REGIONS,
+    "pan-holes": tiny_run.HOLES,
+}
+# Formats that take more than is always there, by what they take.
+EXTRAS = {"torch": "torch", "onnx": "jax2onnx", "savedmodel": "tensorflow"}
+FORMATS: list[Format] = ["safetensors", "stablehlo", "torch", "onnx", "savedmodel"]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    return {name: tiny_run.tiny_run(folder / name, config) for name, config in RUNS.items()}
+
+
+def photo_and_hole() -> tuple[np.ndarray, np.ndarray]:
+    """Of no network's size; the hole keeps off the border."""
+    photo = np.random.default_rng(0).integers(0, 256, (75, 90, 3), dtype=np.uint8)
+    hole = np.zeros((75, 90), bool)
+    hole[30:42, 40:50] = True
+    return photo, hole
+
+
+# The others share most of what is exported with these.
+ALWAYS = ("partial-conv", "crfill", "context-encoder")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=() if n in ALWAYS else pytest.mark.slow) for n in RUNS]
+)
+def test_an_export_fills_holes_as_its_run_does(name, kind: Format, runs, tmp_path, capsys) -> None:
+    if kind in EXTRAS:
+        pytest.importorskip(EXTRAS[kind])
+    if kind == "torch" and name == "pan-holes":
+        pytest.skip("refused: there are no published names")
+    folder = tmp_path / "exported"
+    export(runs[name], kind=kind, output=folder)
+    told = capsys.readouterr().out
+    assert told.rstrip().endswith(str(folder / exported.FILES[kind]))
+    report = json.loads((folder / "export.json").read_text())
+    assert report["format"] == kind
+    assert report["maximum_error"] <= report["tolerance"] == 1e-4
+    assert len(report["trials"]) == 6
+    assert len({tuple(trial["shape"]) for trial in report["trials"]}) == 3
+    assert report["versions"]["jaxinpaint"] == jaxinpaint.__version__
+    assert report["sha256"]
+    photo, hole = photo_and_hole()
+    wanted = jaxinpaint.load(runs[name])(photo, hole)
+    for path in (folder, folder / exported.FILES[kind]):
+        made = jaxinpaint.load(path)(photo, hole)
+        # By no more than a rounding of what lies between two levels.
+        assert np.max(np.abs(made.astype(int) - wanted)) <= (kind in ("onnx", "savedmodel"))
+    assert (wanted[hole] != photo[hole]).any()
+
+
+def test_generators_alone_are_exported(runs, tmp_path: Path) -> None:
+    export(runs["crfill"], kind="safetensors", output=tmp_path / "exported")
+    from jaxinpaint.interop.network_files import read
+
+    players = read(tmp_path / "exported" / "network.safetensors").players
+    assert players.keys() == {"generator"}
+    assert "auxiliary" not in players["generator"]["params"]
+
+
+ALONE = """
+import sys
+sys.modules["jaxinpaint"] = sys.modules["flax"] = None
+import numpy as np
+from jax import export
+program = export.deserialize(bytearray(open(sys.argv[1], "rb").read()))
+given = np.load(sys.argv[2])
+composite, output = program.call(given["image"], given["hole"])
+np.savez(sys.argv[3], composite=composite, output=output)
+"""
+
+
+def test_stablehlo_runs_where_this_package_is_not(runs, tmp_path: Path) -> None:
+    export(runs["crfill"], kind="stablehlo", output=tmp_path / "exported")
+    path = tmp_path / "exported" / "program.stablehlo"
+    rng = np.random.default_rng(0)
+    image = rng.random((2, 24, 40, 3), np.float32)
+    hole = (rng.random((2, 24, 40, 1)) < 0.3).astype(np.float32)
+    np.savez(tmp_path / "given.npz", image=image, hole=hole)
+    arguments = [str(path), str(tmp_path / "given.npz"), str(tmp_path / "made.npz")]
+    subprocess.run([sys.executable, "-c", ALONE, *arguments], check=True)
+    composite, output = exported.read_program(path).call(image, hole)
+    with np.load(tmp_path / "made.npz") as made:
+        # The same program, on the tests' eight simulated devices and on one.
+        np.testing.assert_allclose(made["composite"], composite, atol=1e-6)
+        np.testing.assert_allclose(made["output"], output, atol=1e-6)
+    known = np.broadcast_to(hole == 0, image.shape)
+    np.testing.assert_array_equal(np.asarray(composite)[known], image[known])
+
+
+def test_pairs_are_exported_as_what_makes_pictures(tmp_path: Path) -> None:
+    run = tiny_run.tiny_run(tmp_path / "run", tiny_run.PAIRS)
+    export(run, kind="stablehlo", output=tmp_path / "exported")
+    photo, _ = photo_and_hole()
+    wanted = translator.load(run)(photo)
+    np.testing.assert_array_equal(translator.load(tmp_path / "exported")(photo), wanted)
+    with pytest.raises(ValueError, match="fills no holes"):
+        jaxinpaint.load(tmp_path / "exported")
+
+
+def test_an_export_that_paints_otherwise_is_refused_and_leaves_nothing(
+    runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = stablehlo.write
+
+    def wrongly(program: Program, path: Path) -> None:
+        def call(image, hole):
+            composite, output = program.call(image, hole)
+            return composite, output + 1e-3
+
+        write(program._replace(call=call), path)
+
+    monkeypatch.setattr(stablehlo, "write", wrongly)
+    with pytest.raises(Differs, match=r"differs from the network's by 1\.0e-03"):
+        export(runs["partial-conv"], kind="stablehlo", output=tmp_path / "exported")
+    assert not list(tmp_path.iterdir())
+    export(runs["partial-conv"], kind="stablehlo", output=tmp_path / "exported", tolerance=0.1)
+
+
+def test_what_can_not_be_exported_is_told(runs, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    with pytest.raises(ValueError, match="is there already"):
+        export(runs["partial-conv"], kind="stablehlo", output=tmp_path / "there")
+    with pytest.raises(ValueError, match="no published weights of PAN"):
+        export(runs["pan-holes"], kind="torch", output=tmp_path / "pan")
+    with pytest.raises(ValueError, match="there is no run folder"):
+        export(tmp_path / "nowhere", kind="stablehlo", output=tmp_path / "other")
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+
+
+def test_programs_that_are_damaged_or_alone_are_refused(runs, tmp_path: Path) -> None:
+    folder = tmp_path / "exported"
+    export(runs["partial-conv"], kind="stablehlo", output=folder)
+    path = folder / "program.stablehlo"
+    whole, report = path.read_bytes(), (folder / "export.json").read_text()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UnreadableWeights, match="damaged or no StableHLO"):
+        jaxinpaint.load(folder)
+    path.unlink()
+    with pytest.raises(UnreadableWeights, match=r"has no program\.stablehlo"):
+        jaxinpaint.load(folder)
+    path.write_bytes(whole)
+    for text, message in (
+        (report[:-9], "is damaged"),
+        ("{}", "does not tell what"),
+        (report.replace('"stablehlo"', '"pickle"'), "does not tell what"),
+    ):
+        (folder / "export.json").write_text(text)
+        with pytest.raises(UnreadableWeights, match=message):
+            as_installed(jaxinpaint.load)(path)
+    (folder / "export.json").unlink()
+    with pytest.raises(UnreadableWeights, match=r"needs its export\.json beside it"):
+        jaxinpaint.load(path)
+
+
+def test_torch_reads_exports_strictly_and_safely(runs, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    export(runs["context-encoder"], kind="torch", output=tmp_path / "ce")
+    export(runs["crfill"], kind="torch", output=tmp_path / "crfill")
+    for name, wanted in {
+        "ce": [
+            key
+            for key in golden.facts("context_encoder")["state_dict"]["netG"]
+            if not key.startswith(("main.26", "main.27", "main.29"))  # of a level more
+        ],
+        "crfill": list(golden.facts("deepfill_generator_with_attention")["state_dict"]),
+    }.items():
+        kept = torch.load(tmp_path / name / "network.pth", weights_only=True)
+        found = kept["state_dict"]
+        assert set(wanted) - found.keys() == set() if name == "crfill" else found.keys()
+        assert all(tensor.dtype in (torch.float32, torch.int64) for tensor in found.values())
