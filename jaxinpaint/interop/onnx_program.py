@@ -122,7 +122,7 @@ def _called(params: Mapping[str, Any], name: str, given: Sequence[Any]) -> list[
     return _evaluated(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), given)
 
 
-def _padded(x: Array, value: Array, config: Sequence[tuple[int, int, int]]) -> Array:
+def _padded(x: Array, value: Array, config: Sequence[tuple[Any, ...]]) -> Array:
     for axis, (before, after, between) in enumerate(config):
         if between or before < 0 or after < 0:
             raise NotImplementedError("only padding around arrays is written as concatenations")
