@@ -11,6 +11,7 @@ import make_objectives
 import pytest
 from PIL import Image
 
+from jaxinpaint.cli import choosing
 from jaxinpaint.cli.train import parse
 from jaxinpaint.masks import SamplerName
 from jaxinpaint.training import processes
@@ -54,8 +55,9 @@ def trainings(page: Path) -> list[list[str]]:
 def test_the_trainer_takes_what_a_page_says_it_does(page: str, tmp_path, monkeypatch) -> None:
     commands = trainings(ROOT / page)
     monkeypatch.chdir(tmp_path)
-    # Processes that do not exist are not waited for.
+    # Neither processes nor runs to start from are there.
     monkeypatch.setattr(processes, "join", lambda *where, **numbers: None)
+    monkeypatch.setattr(choosing, "_start_from", lambda options: None)
     for arguments in commands:
         assert not parse(arguments).resumes
 
