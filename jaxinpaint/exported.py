@@ -36,7 +36,6 @@ FILES: Mapping[Format, str] = {
 REPORT = "export.json"
 TOLERANCE = 1e-4  # of what is painted, in [0, 1]
 REPETITIONS = 5  # of what is timed
-MOST_TRIED = 2**20  # pixels of the largest picture tried, where the network takes smaller ones
 STACK = ("jax", "jaxlib", "flax", "numpy", "onnx", "onnxruntime", "jax2onnx", "torch", "tensorflow")
 
 

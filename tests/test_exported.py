@@ -197,19 +197,17 @@ def test_programs_that_are_damaged_or_alone_are_refused(runs, tmp_path: Path) ->
         jaxinpaint.load(path)
 
 
-def test_torch_reads_exports_strictly_and_safely(runs, tmp_path: Path) -> None:
+def test_torch_reads_exports_safely_under_the_published_names(runs, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
-    export(runs["context-encoder"], kind="torch", output=tmp_path / "ce")
     export(runs["crfill"], kind="torch", output=tmp_path / "crfill")
-    for name, wanted in {
-        "ce": [
-            key
-            for key in golden.facts("context_encoder")["state_dict"]["netG"]
-            if not key.startswith(("main.26", "main.27", "main.29"))  # of a level more
-        ],
-        "crfill": list(golden.facts("deepfill_generator_with_attention")["state_dict"]),
-    }.items():
-        kept = torch.load(tmp_path / name / "network.pth", weights_only=True)
-        found = kept["state_dict"]
-        assert set(wanted) - found.keys() == set() if name == "crfill" else found.keys()
-        assert all(tensor.dtype in (torch.float32, torch.int64) for tensor in found.values())
+    kept = torch.load(tmp_path / "crfill" / "network.pth", weights_only=True)["state_dict"]
+    assert kept.keys() == golden.facts("deepfill_generator_with_attention")["state_dict"].keys()
+    export(runs["partial-conv"], kind="torch", output=tmp_path / "pconv")
+    kept = torch.load(tmp_path / "pconv" / "network.pth", weights_only=True)["state_dict"]
+    levels = ("enc_1.", "enc_2.", "dec_2.", "dec_1.")
+    published = golden.facts("pconv_unet_naoto0804")["state_dict"]
+    wanted = {key for key in published if key.startswith(levels)}
+    assert kept.keys() == wanted | {f"{level}conv.mask_conv.weight" for level in levels}
+    for name, tensor in kept.items():
+        counts = name.endswith("num_batches_tracked")
+        assert tensor.dtype == (torch.int64 if counts else torch.float32), name

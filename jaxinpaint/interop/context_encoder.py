@@ -2,7 +2,7 @@
 
 import re
 
-from jaxinpaint.interop.state_dicts import Entries, Entry, Layout, Program
+from jaxinpaint.interop.state_dicts import Entries, Entry, Layout, PublishedProgram
 from jaxinpaint.interop.weight_files import Arrays, UnreadableWeights
 from jaxinpaint.recipes import ContextEncoderConfig
 
@@ -117,5 +117,5 @@ def judges(arrays: Arrays) -> bool:
 
 
 MARK = re.compile(r"main\.0\.weight")
-GENERATOR = Program(NAME, "generator", MARK, _config, _generator)
-DISCRIMINATOR = Program(NAME, "discriminator", MARK, _of_discriminator, _discriminator)
+GENERATOR = PublishedProgram(NAME, "generator", MARK, _config, _generator)
+DISCRIMINATOR = PublishedProgram(NAME, "discriminator", MARK, _of_discriminator, _discriminator)

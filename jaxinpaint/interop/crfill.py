@@ -3,7 +3,7 @@
 import re
 from functools import partial
 
-from jaxinpaint.interop.state_dicts import Entries, Entry, Program
+from jaxinpaint.interop.state_dicts import Entries, Entry, PublishedProgram
 from jaxinpaint.interop.weight_files import Arrays, UnreadableWeights
 from jaxinpaint.recipes import CRFillConfig
 from jaxinpaint.recipes.crfill import schedule
@@ -99,13 +99,15 @@ def _of_discriminator(arrays: Arrays) -> CRFillConfig:
 UNUSED = re.compile(r"sconv\d\.(weight|bias)")  # stored by the program, and used by nothing
 
 
-def generator(*, attention: bool) -> Program:
+def generator(*, attention: bool) -> PublishedProgram:
     """The generator. The variant with attention has the same keys and shapes."""
     mark = re.compile(r"(baseg\.)?allconv17\.weight")
-    return Program(NAME, "generator", mark, partial(_config, attention), _generator, UNUSED)
+    return PublishedProgram(
+        NAME, "generator", mark, partial(_config, attention), _generator, UNUSED
+    )
 
 
-DISCRIMINATOR = Program(
+DISCRIMINATOR = PublishedProgram(
     NAME,
     "discriminator",
     re.compile(r"conv1\.weight_orig"),

@@ -144,10 +144,9 @@ def _check(file: NetworkFile, path: Path) -> None:
         if player not in state.players:
             raise UnreadableWeights(f"{path} has a {player}, which its recipe has not")
         found, wanted = shapes(variables), shapes(state.players[player].variables)
-        for place in wanted.keys() - found.keys():
-            _, part, *_ = place
-            if (player, part) in recipe.dispensable:
-                del wanted[place]
+        there = {part for _, part, *_ in found}
+        missing = {part for name, part in recipe.dispensable if name == player} - there
+        wanted = {place: shape for place, shape in wanted.items() if place[1] not in missing}
         if other := [place for place in wanted | found if wanted.get(place) != found.get(place)]:
             raise UnreadableWeights(
                 f"{path} is of another {player} than it says: {listed(map('/'.join, other))} "

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from jaxinpaint.interop.state_dicts import Entries, Entry, Program
+from jaxinpaint.interop.state_dicts import Entries, Entry, PublishedProgram
 from jaxinpaint.interop.weight_files import Arrays, UnreadableWeights
 from jaxinpaint.recipes import PartialConvConfig
 
@@ -53,8 +53,8 @@ def _masks(conv: str, mask: str, arrays: Arrays) -> Arrays:
     }
 
 
-def _program(name: str, conv: str, mask: str, published: PartialConvConfig) -> Program:
-    return Program(
+def _program(name: str, conv: str, mask: str, published: PartialConvConfig) -> PublishedProgram:
+    return PublishedProgram(
         name,
         "generator",
         mark=re.compile(rf"enc_1\.{re.escape(conv)}\.weight"),

@@ -18,13 +18,13 @@ from jaxinpaint.interop.network_files import (
     shapes,
 )
 from jaxinpaint.interop.state_dicts import (
-    Program,
+    PublishedProgram,
     listed,
     to_state_dict,
     to_variables,
     unused_arrays,
 )
-from jaxinpaint.interop.weight_files import Arrays, UnreadableWeights, note_in, read_arrays
+from jaxinpaint.interop.weight_files import Arrays, UnreadableWeights, read_noted
 from jaxinpaint.recipes import (
     ContextEncoderConfig,
     CRFillConfig,
@@ -44,7 +44,7 @@ class PublishedNetwork(NamedTuple):
         unused: what else the state dict holds, by its keys: no network reads it.
     """
 
-    program: Program
+    program: PublishedProgram
     config: RecipeConfig
     variables: Variables
     unused: Arrays
@@ -87,7 +87,7 @@ def recognised(
 
 def as_published(
     config: RecipeConfig, variables: Variables
-) -> tuple[Program, dict[str, np.ndarray]]:
+) -> tuple[PublishedProgram, dict[str, np.ndarray]]:
     """A generator's state dict with the keys of a published program, and whose they are.
 
     Raises:
@@ -118,7 +118,7 @@ def with_stages_of(config: RecipeConfig, variables: Variables) -> RecipeConfig:
     return replace(config, stages=("auxiliary",) if branch else ("all",))
 
 
-def _program(arrays: Arrays, attention: bool) -> Program:
+def _program(arrays: Arrays, attention: bool) -> PublishedProgram:
     programs = (
         partial_conv.NAOTO0804,
         partial_conv.TANIMUTOMO,
@@ -141,7 +141,9 @@ def _program(arrays: Arrays, attention: bool) -> Program:
     return program
 
 
-def _shapes(program: Program, config: RecipeConfig) -> dict[tuple[str, ...], tuple[int, ...]]:
+def _shapes(
+    program: PublishedProgram, config: RecipeConfig
+) -> dict[tuple[str, ...], tuple[int, ...]]:
     """The shapes of a network's variables, by their places."""
     _, state = first_state(config)
     variables = state.players[program.player].variables
@@ -173,7 +175,7 @@ def read_network(path: Path, *, attention: bool = False) -> NetworkFile:
         if attention:
             raise UnreadableWeights(f"{path} says itself whether its network has attention")
         return read(path)
-    arrays, note = read_arrays(path), note_in(path)
+    arrays, note = read_noted(path)
     try:
         told = None if note is None else config_from_text(note)
         program, config, variables, unused = recognised(arrays, attention=attention, told=told)

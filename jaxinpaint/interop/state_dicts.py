@@ -34,7 +34,7 @@ class Entry(NamedTuple):
 Entries = Mapping[str, Entry]
 
 
-class Program(NamedTuple):
+class PublishedProgram(NamedTuple):
     """A published program's network.
 
     Attributes:
@@ -57,7 +57,7 @@ class Program(NamedTuple):
     constants: Callable[[Arrays], Arrays] = lambda arrays: {}
 
 
-def to_variables(program: Program, config: RecipeConfig, arrays: Arrays) -> Variables:
+def to_variables(program: PublishedProgram, config: RecipeConfig, arrays: Arrays) -> Variables:
     """The variables that a state dict holds.
 
     Args:
@@ -90,7 +90,7 @@ def to_variables(program: Program, config: RecipeConfig, arrays: Arrays) -> Vari
 
 
 def to_state_dict(
-    program: Program, config: RecipeConfig, variables: Variables
+    program: PublishedProgram, config: RecipeConfig, variables: Variables
 ) -> dict[str, np.ndarray]:
     """The inverse of `to_variables`, with all constants."""
     state_dict = {}
@@ -102,7 +102,7 @@ def to_state_dict(
     return state_dict | dict(program.constants(state_dict))
 
 
-def unused_arrays(program: Program, arrays: Arrays) -> dict[str, np.ndarray]:
+def unused_arrays(program: PublishedProgram, arrays: Arrays) -> dict[str, np.ndarray]:
     """What a state dict holds that no network reads."""
     return {key: array for key, array in arrays.items() if program.unused.fullmatch(key)}
 

@@ -12,6 +12,7 @@ from jaxinpaint.interop.torch_files import NotTorch, read_torch
 
 Arrays = Mapping[str, np.ndarray]
 
+ZIP = b"PK\x03\x04"
 NOTE = "jaxinpaint"  # beside a state dict: the config of the recipe that it is part of
 
 
@@ -34,8 +35,8 @@ def read_arrays(path: Path) -> Arrays:
         first = file.read(16)
     if first.startswith(b"\x89HDF\r\n\x1a\n"):
         return _read_hdf5(path)
-    if first.startswith((b"PK\x03\x04", b"\x80\x02")):
-        return _read_state_dict(path)
+    if first.startswith((ZIP, b"\x80\x02")):
+        return _state_dict(_read_torch(path), path)
     if first[8:9] == b"{":
         return _read_safetensors(path)
     raise UnreadableWeights(
@@ -77,18 +78,18 @@ def digest_of(arrays: Arrays) -> str:
     return digest.hexdigest()
 
 
-def note_in(path: Path) -> str | None:
-    """What this package says in a PyTorch file of its own; None for all others.
+def read_noted(path: Path) -> tuple[Arrays, str | None]:
+    """The arrays of a file, and what this package noted beside them in a PyTorch file of its own.
 
     Raises:
-        UnreadableWeights: if it is a damaged PyTorch file.
+        as `read_arrays`.
     """
     with path.open("rb") as file:
-        if not file.read(4).startswith(b"PK\x03\x04"):
-            return None
+        if not file.read(4).startswith(ZIP):
+            return read_arrays(path), None
     tree = _read_torch(path)
     note = tree.get(NOTE) if isinstance(tree, dict) else None
-    return note if isinstance(note, str) else None
+    return _state_dict(tree, path), note if isinstance(note, str) else None
 
 
 def _read_torch(path: Path) -> Any:
@@ -98,8 +99,7 @@ def _read_torch(path: Path) -> Any:
         raise UnreadableWeights(str(error)) from error
 
 
-def _read_state_dict(path: Path) -> Arrays:
-    tree = _read_torch(path)
+def _state_dict(tree: Any, path: Path) -> Arrays:
     for name in ("state_dict", "model"):
         if isinstance(tree, dict) and isinstance(tree.get(name), dict):
             tree = tree[name]

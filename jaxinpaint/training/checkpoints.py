@@ -42,8 +42,8 @@ class Checkpoints:
     def save(self, state: TrainState, step: int) -> None:
         """Starts to write the state, unless this step is saved already.
 
-        Returns when the arrays are copied from the devices and their digests taken (a second or
-        so for a gigabyte); donating them is then safe. They are written in the background.
+        Returns when the arrays are copied from the devices and their digests taken; donating them
+        is then safe. They are written in the background.
 
         Raises:
             NotWritten: if this one or the one before can't be written.

@@ -7,7 +7,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 AUTO = "auto"
-LONGEST = 1024  # bytes of a text that is shared
+LONGEST = 8192  # bytes of a text that is shared; no path has more than 4096
 # Seconds that processes wait for each other at the end: the first one still has pictures to make.
 LONGEST_END = 3600
 

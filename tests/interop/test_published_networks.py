@@ -288,6 +288,19 @@ def test_network_files_are_held_to_what_they_say(files, tmp_path: Path) -> None:
             read_network(path)
 
 
+def test_a_branch_may_be_missing_as_a_whole_only(files, tmp_path: Path) -> None:
+    network = read_network(files["zengxianyu"])
+    params = dict(network.players["generator"]["params"])
+    branch = params.pop("auxiliary")
+    path = tmp_path / "network.safetensors"
+    network_files.write(network._replace(players={"generator": {"params": params}}), path)
+    assert "auxiliary" not in read_network(path).players["generator"]["params"]
+    half = {"params": params | {"auxiliary": {"enc_1": branch["enc_1"]}}}
+    network_files.write(network._replace(players={"generator": half}), path)
+    with pytest.raises(UnreadableWeights, match="of another generator than it says"):
+        read_network(path)
+
+
 def test_a_network_file_keeps_every_bit(tmp_path: Path) -> None:
     config = ContextEncoderConfig(size=64, width=2, discriminator_width=2, bottleneck=4)
     state = quick_jit(recipes.make(config).init, static_argnums=1)(jax.random.key(0), (64, 64))
