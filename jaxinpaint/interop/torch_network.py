@@ -23,7 +23,7 @@ def write(config: RecipeConfig, variables: Variables, path: Path) -> None:
     """
     _, arrays = as_published(config, variables)
     try:
-        import torch
+        import torch  # pyright: ignore[reportMissingImports] (an extra)
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             "exporting to PyTorch needs it: pip install 'jaxinpaint[torch]'; without it, export "
