@@ -138,7 +138,9 @@ def context_encoder_match(scale: Scale) -> Match:
         _center_generator(scale, encoder_kernel=4),
         dcgan_discriminator(size=painted, width=scale.width),
         (
-            plain_torch.context_encoder(scale.center, scale.width, scale.bottleneck, 4),
+            plain_torch.context_encoder(
+                scale.center, scale.width, scale.bottleneck, encoder_kernel=4
+            ),
             plain_torch.dcgan_discriminator(painted, scale.width),
         ),
         (BOTH,),
@@ -161,7 +163,9 @@ def pan_center_match(scale: Scale) -> Match:
         _center_generator(scale, encoder_kernel=3),
         pan_discriminator(width=scale.width, center=True),
         (
-            plain_torch.context_encoder(scale.center, scale.width, scale.bottleneck, 3),
+            plain_torch.context_encoder(
+                scale.center, scale.width, scale.bottleneck, encoder_kernel=3
+            ),
             plain_torch.PANDiscriminator(painted, scale.width, center=True),
         ),
         (("discriminator",), ("generator",), BOTH),

@@ -51,8 +51,10 @@ def pairs(source: Tensor, image: Tensor) -> Posed:
     return Posed(source.float() / 127.5 - 1, image.float() / 127.5 - 1)
 
 
-def context_encoder(size: int, width: int, bottleneck: int, encoder_kernel: int) -> nn.Sequential:
-    """The generator of the centre of pictures of a size."""
+def context_encoder(
+    size: int, width: int, bottleneck: int, *, encoder_kernel: int, centre: bool = True
+) -> nn.Sequential:
+    """The generator of the centre of pictures of a size, or of all of them."""
     net, inputs = nn.Sequential(), 3
     for i, outputs in enumerate(halving_channels(size, width), start=1):
         layer = nn.Conv2d(inputs, outputs, encoder_kernel, stride=2, padding=1, bias=False)
@@ -61,7 +63,8 @@ def context_encoder(size: int, width: int, bottleneck: int, encoder_kernel: int)
     layer = nn.Conv2d(inputs, bottleneck, 4, bias=False)
     _add(net, "bottleneck", layer, nn.LeakyReLU(0.2, inplace=True), norm=True)
 
-    channels = [bottleneck, *reversed(halving_channels(size // 2, width))]
+    painted = size // 2 if centre else size
+    channels = [bottleneck, *reversed(halving_channels(painted, width))]
     for i, (inputs, outputs) in enumerate(pairwise(channels), start=1):
         stride, padding = (1, 0) if i == 1 else (2, 1)
         layer = nn.ConvTranspose2d(inputs, outputs, 4, stride, padding, bias=False)

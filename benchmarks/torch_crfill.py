@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from jaxinpaint.array_typing import Variables
+from jaxinpaint.interop.published_networks import as_published
 from jaxinpaint.nets.crfill import (
     COARSE,
     DECODER,
@@ -27,20 +28,19 @@ from jaxinpaint.nets.crfill import (
 from jaxinpaint.recipes import CRFillConfig
 
 
-class Gated(nn.Module):
+class Gated(nn.Conv2d):
     """Half of a convolution's outputs through ELU, gated by the other half."""
 
     def __init__(
         self, inputs: int, channels: int, layer: Layer, activation: str | None = "elu"
     ) -> None:
-        super().__init__()
         padding = layer.dilation * (layer.side // 2)
-        self.conv = nn.Conv2d(inputs, channels, layer.side, layer.stride, padding, layer.dilation)
+        super().__init__(inputs, channels, layer.side, layer.stride, padding, layer.dilation)
         self.up, self.kind = layer.up, activation
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 (as in PyTorch)
         """Features, of twice the size if it is a layer that doubles it."""
-        x = self.conv(functional.interpolate(x, scale_factor=2) if self.up else x)
+        x = super().forward(functional.interpolate(input, scale_factor=2) if self.up else input)
         if self.kind is None:
             return x
         value, gate = x.chunk(2, 1)
@@ -50,17 +50,11 @@ class Gated(nn.Module):
 PLAIN = Layer(0)
 
 
-def stack(inputs: int, layers: Sequence[Layer], width: int) -> nn.Sequential:
-    parts = []
-    for layer in layers:
-        channels = round(layer.channels * width)
-        parts.append(Gated(inputs, channels, layer))
-        inputs = channels // 2
-    return nn.Sequential(*parts)
-
-
-def picture(inputs: int) -> nn.Sequential:
-    return nn.Sequential(Gated(inputs, 3, PLAIN, None), nn.Tanh())
+def _suffix(layer: Layer) -> str:
+    """What the published program adds to the name of a layer."""
+    if layer.up:
+        return "_upsample_conv"
+    return "_downsample" if layer.stride > 1 else "_atrous" if layer.dilation > 1 else ""
 
 
 class Painted(NamedTuple):
@@ -72,24 +66,47 @@ class Painted(NamedTuple):
 
 
 class Generator(nn.Module):
-    """The coarse and the fine network."""
+    """The coarse and the fine network; layers have the published program's names."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, attention: bool = False) -> None:
         super().__init__()
-        self.coarse = nn.Sequential(stack(5, COARSE, width), picture(width // 4))
-        self.hallucination = stack(3, HALLUCINATION, width)
-        self.matching = stack(3, MATCHING, width)
-        self.features = Gated(2 * width, 4 * width, PLAIN, "relu")
-        self.matched = stack(2 * width, MATCHED, width)
-        self.fine = nn.Sequential(stack(4 * width, DECODER, width), picture(width // 4))
+        self.width, self.attention = width, attention
+        self.coarse = self._add("conv", 1, 5, COARSE)
+        self.conv17 = Gated(width // 4, 3, PLAIN, None)
+        self.hallucination = self._add("xconv", 1, 3, HALLUCINATION)
+        self.matching = self._add("pmconv", 1, 3, MATCHING)
+        self.pmconv6 = Gated(2 * width, 4 * width, PLAIN, "relu")
+        self.matched = self._add("pmconv", 9, 2 * width, MATCHED)
+        self.decoder = self._add("allconv", 11, 4 * width, DECODER)
+        self.allconv17 = Gated(width // 4, 3, PLAIN, None)
 
     def forward(self, image: torch.Tensor, hole: torch.Tensor) -> Painted:
         """From pictures in [-1, 1] with zeros in their holes."""
-        coarse = self.coarse(torch.cat([image, torch.ones_like(hole), hole], 1))
+        x = self._run(self.coarse, torch.cat([image, torch.ones_like(hole), hole], 1))
+        coarse = self.conv17(x).tanh()
         x = coarse * hole + image * (1 - hole)
-        features = self.features(self.matching(x))
-        x = torch.cat([self.hallucination(x), self.matched(features)], 1)
-        return Painted(coarse, self.fine(x), features)
+        features = self.pmconv6(self._run(self.matching, x))
+        matched = features
+        if self.attention:
+            missing = functional.avg_pool2d(hole, 4)
+            found = similarity(features, missing)
+            matched = reconstruct(found, features * (1 - missing), side=4, stride=2)
+        x = torch.cat([self._run(self.hallucination, x), self._run(self.matched, matched)], 1)
+        return Painted(coarse, self.allconv17(self._run(self.decoder, x)).tanh(), features)
+
+    def _add(self, prefix: str, first: int, inputs: int, layers: Sequence[Layer]) -> list[str]:
+        names = []
+        for number, layer in enumerate(layers, start=first):
+            channels = round(layer.channels * self.width)
+            names.append(f"{prefix}{number}{_suffix(layer)}")
+            self.add_module(names[-1], Gated(inputs, channels, layer))
+            inputs = channels // 2
+        return names
+
+    def _run(self, names: Sequence[str], x: torch.Tensor) -> torch.Tensor:
+        for name in names:
+            x = self.get_submodule(name)(x)
+        return x
 
 
 class Auxiliary(nn.Module):
@@ -107,7 +124,7 @@ class Auxiliary(nn.Module):
         self.dec_3 = Gated(c, c, up)
         self.dec_4 = Gated(c, c, PLAIN)
         self.dec_5 = Gated(c // 2, c, PLAIN)
-        self.picture = picture(c // 2)
+        self.picture = Gated(c // 2, 3, PLAIN, None)
 
     def forward(
         self, completed: torch.Tensor, features: torch.Tensor, hole: torch.Tensor
@@ -119,7 +136,7 @@ class Auxiliary(nn.Module):
         x = self.dec_1(self.enc_4(half))
         x = self.dec_3(self.dec_2(torch.cat([x, half], 1)))
         x = reconstruct(found, self.dec_4(torch.cat([x, full], 1)))
-        return self.picture(self.dec_5(x))
+        return self.picture(self.dec_5(x)).tanh()
 
 
 class Discriminator(nn.Sequential):
@@ -145,11 +162,13 @@ def similarity(features: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
     return torch.softmax(10 * scores * kept, -1)
 
 
-def reconstruct(found: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
-    """The picture of patches of 16×16, 8 apart, each replaced by its mix."""
-    patches = functional.unfold(image, 16, stride=8)
+def reconstruct(
+    found: torch.Tensor, image: torch.Tensor, *, side: int = 16, stride: int = 8
+) -> torch.Tensor:
+    """The picture of patches, a stride apart, each replaced by its mix."""
+    patches = functional.unfold(image, side, stride=stride)
     mixed = torch.bmm(patches, found.transpose(1, 2))
-    return functional.fold(mixed, image.shape[2:], 16, stride=8)
+    return functional.fold(mixed, image.shape[2:], side, stride=stride)
 
 
 class Training:
@@ -213,20 +232,18 @@ class Training:
 
 
 def load_generator(net: Generator, params: Variables) -> Generator:
-    """The generator with weights of ours."""
-    for name in ("coarse", "fine"):
-        _load_stack(net.get_submodule(f"{name}.0"), params[name]["stack"])
-        _load(net.get_submodule(f"{name}.1.0"), params[name]["picture"])
-    for name in ("hallucination", "matching", "matched"):
-        _load_stack(net.get_submodule(name), params[name])
-    _load(net.features, params["features"])
+    """The generator with weights of ours, but the branch's."""
+    config = CRFillConfig(("all",), width=net.width, attention=net.attention)
+    own = {name: part for name, part in params.items() if name != "auxiliary"}
+    _, arrays = as_published(config, {"params": own})
+    net.load_state_dict({key: torch.from_numpy(np.array(array)) for key, array in arrays.items()})
     return net
 
 
 def load_auxiliary(net: Auxiliary, params: Variables) -> Auxiliary:
     """The branch with weights of ours."""
     for name, values in params.items():
-        _load(net.picture[0] if name == "picture" else getattr(net, name), values)
+        _load(getattr(net, name), values)
     return net
 
 
@@ -240,14 +257,9 @@ def load_discriminator(net: Discriminator, params: Variables, directions: Variab
     return net
 
 
-def _load_stack(net: Any, params: Variables) -> None:
-    for i, layer in enumerate(net, start=1):
-        _load(layer, params[f"conv_{i}"])
-
-
 def _load(layer: Any, params: Variables) -> None:
-    layer.conv.weight.data = to_oihw(params["kernel"])
-    layer.conv.bias.data = torch.from_numpy(np.array(params["bias"]))
+    layer.weight.data = to_oihw(params["kernel"])
+    layer.bias.data = torch.from_numpy(np.array(params["bias"]))
 
 
 def _judge(judge: nn.Module, pictures: torch.Tensor) -> torch.Tensor:

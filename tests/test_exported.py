@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 import tiny_run
 from as_installed import as_installed
+from PIL import Image
 
 import jaxinpaint
-from jaxinpaint import exported, translator
+from jaxinpaint import exported, trained, translator
 from jaxinpaint.cli.export import export
+from jaxinpaint.cli.inpaint import inpaint
+from jaxinpaint.data.pictures import read_rgb
 from jaxinpaint.exported import Differs, Format
 from jaxinpaint.interop import stablehlo
 from jaxinpaint.interop.programs import Program
@@ -26,15 +29,15 @@ DEEPFILL = replace(
     tiny_run.GATED,
     recipe=CRFillConfig(("all",), attention=True, width=16, discriminator_width=2),
 )
-PUBLISHED_FORM = replace(
-    tiny_run.CONFIG,
-    recipe=PartialConvConfig(
-        layer_size=2, width=0.06, ratio="inverse-coverage", last_layer="rescaled-bias"
-    ),
+# Partial convolutions in the forms that the published programs compute.
+NAOTO0804 = PartialConvConfig(layer_size=2, width=0.06, ratio="inverse-coverage", normalised=True)
+TANIMUTOMO = PartialConvConfig(
+    layer_size=2, width=0.06, batch_norm=False, last_layer="rescaled-bias"
 )
 RUNS: dict[str, RunConfig] = {
     "partial-conv": tiny_run.CONFIG,
-    "partial-conv as published": PUBLISHED_FORM,
+    "naoto0804": replace(tiny_run.CONFIG, recipe=NAOTO0804),
+    "tanimutomo": replace(tiny_run.CONFIG, recipe=TANIMUTOMO),
     "crfill": tiny_run.GATED,
     "deepfill": DEEPFILL,
     "context-encoder": tiny_run.CENTER,
@@ -58,6 +61,15 @@ def photo_and_hole() -> tuple[np.ndarray, np.ndarray]:
     hole = np.zeros((75, 90), bool)
     hole[30:42, 40:50] = True
     return photo, hole
+
+
+def filled(network: Path, folder: Path) -> np.ndarray:
+    """The picture that ``jaxinpaint inpaint`` writes."""
+    photo, hole = photo_and_hole()
+    Image.fromarray(photo).save(folder / "photo.png")
+    Image.fromarray(hole).save(folder / "hole.png")
+    inpaint(network, folder / "photo.png", hole=folder / "hole.png", output=folder / "filled.png")
+    return read_rgb(folder / "filled.png")
 
 
 # The others share most of what is exported with these.
@@ -85,11 +97,12 @@ def test_an_export_fills_holes_as_its_run_does(name, kind: Format, runs, tmp_pat
     assert report["versions"]["jaxinpaint"] == jaxinpaint.__version__
     assert report["sha256"]
     photo, hole = photo_and_hole()
-    wanted = jaxinpaint.load(runs[name])(photo, hole)
+    wanted = filled(runs[name], tmp_path)
     for path in (folder, folder / exported.FILES[kind]):
-        made = jaxinpaint.load(path)(photo, hole)
+        made = filled(path, tmp_path)
         # By no more than a rounding of what lies between two levels.
         assert np.max(np.abs(made.astype(int) - wanted)) <= (kind in ("onnx", "savedmodel"))
+    assert (wanted[~hole] == photo[~hole]).all()
     assert (wanted[hole] != photo[hole]).any()
 
 
@@ -211,3 +224,40 @@ def test_torch_reads_exports_safely_under_the_published_names(runs, tmp_path: Pa
     for name, tensor in kept.items():
         counts = name.endswith("num_batches_tracked")
         assert tensor.dtype == (torch.int64 if counts else torch.float32), name
+
+
+@pytest.mark.parametrize(
+    "name", ["naoto0804", "tanimutomo", "crfill", "deepfill", "context-encoder", "random regions"]
+)
+def test_pytorch_paints_the_same_with_what_is_exported(name: str, runs, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from interop import torch_networks
+
+    export(runs[name], kind="torch", output=tmp_path / name)
+    path = tmp_path / name / "network.pth"
+    net = torch_networks.network(trained.read_config(path))
+    net.load_state_dict(torch.load(path, weights_only=True)["state_dict"], strict=True)
+    net.eval()
+    image = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
+    hole = np.zeros((2, 64, 64, 1), np.float32)
+    hole[:, 20:40, 24:44] = 1
+    with torch.no_grad():
+        given = [torch.from_numpy(array.transpose(0, 3, 1, 2).copy()) for array in (image, hole)]
+        painted = net.paint(*given).permute(0, 2, 3, 1).numpy()
+    wanted, _ = exported.read_program(tmp_path / name).call(image, hole)
+    inside = hole[..., 0] > 0
+    # Of [0, 1]: both sum in float32, in another order.
+    np.testing.assert_allclose(painted[inside], np.asarray(wanted)[inside], atol=1e-5)
+    assert np.ptp(painted[inside], axis=0).max() > 1e-3  # a picture, not one colour
+
+
+def test_state_dicts_that_their_program_would_paint_otherwise_with_are_told(
+    runs, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("torch")
+    export(runs["naoto0804"], kind="torch", output=tmp_path / "same")
+    assert not caplog.messages
+    export(runs["partial-conv"], kind="torch", output=tmp_path / "other")
+    ratio, normalised = caplog.messages
+    assert "its ratio is inverse-coverage, this network's paper" in ratio
+    assert "its normalised is True, this network's False" in normalised

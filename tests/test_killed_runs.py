@@ -4,33 +4,15 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from random import Random
 
 import pytest
-from random_kills import COMMON, ROOT, RUNS, STEPS, kill_again_and_again, newest_step
+from random_kills import COMMON, RUNS, STEPS, kill_again_and_again, newest_step
+from trainer import ended, started
 
 TINY = ["first-run", *RUNS["first-run"], *COMMON, "--steps", str(STEPS)]
-
-
-def started(*arguments: str, largest_file: int | None = None) -> subprocess.Popen[str]:
-    """The trainer. Files larger than so many kilobytes it can't write, as on a full disk."""
-    limited = ["bash", "-c", f'ulimit -f {largest_file} && exec "$@"', "limited"]
-    return subprocess.Popen(
-        [*(limited if largest_file else []), sys.executable, "train.py", *arguments],
-        cwd=ROOT,
-        env=os.environ | {"XLA_FLAGS": "", "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=300)
-    return process.returncode, out, err
 
 
 @pytest.mark.parametrize("name", ["pan-holes"])

@@ -17,6 +17,7 @@ import pytest
 from data.picture_files import NOT_TEXT, damaged_folder, folder_of
 from PIL import Image
 from safetensors.numpy import save_file
+from trainer import ROOT, ended, started
 
 from jaxinpaint import recipes
 from jaxinpaint.cli import train
@@ -24,15 +25,13 @@ from jaxinpaint.cli.presets import PARTIAL_CONV
 from jaxinpaint.cli.train import parse, run
 from jaxinpaint.interop import published_weights
 from jaxinpaint.interop.published_weights import NoWeights
-from jaxinpaint.interop.vgg import flattened
+from jaxinpaint.interop.flat_variables import flattened
 from jaxinpaint.nets import vgg
 from jaxinpaint.nets.vgg import random_variables
 from jaxinpaint.recipes import PartialConvConfig
 from jaxinpaint.recipes.base import Crops, Recipe
 from jaxinpaint.run_config import load_config
 from jaxinpaint.training.parallel import place_on_all_devices, to_devices
-
-ROOT = Path(__file__).parent.parent
 
 
 class Reached(Exception):
@@ -44,23 +43,6 @@ TINY = [
     *("--data.batch-size", "2", "--log-every", "2", "--checkpoint-every", "4"),
     *("--sample-every", "8"),
 ]
-
-
-def command(*arguments: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "XLA_FLAGS": "", "PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen(
-        [sys.executable, "train.py", *arguments],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=300)
-    return process.returncode, out, err
 
 
 def weights(folder: Path, step: int) -> str:
@@ -80,14 +62,14 @@ def test_a_run_that_is_killed_and_resumed_ends_with_the_same_bits(tmp_path: Path
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     # 5 batches of 2: checkpoints lie in the middle of epochs of four pictures.
     tiny = [*TINY, "--checkpoint-every", "5"]
-    code, out, err = finished(command("--run", str(whole), "--steps", "16", *tiny))
+    code, out, err = ended(started("--run", str(whole), "--steps", "16", *tiny))
     assert code == 0, err
     assert "PSNR inside the hole" in out
     assert (whole / "held_out.png").exists()
 
     command_line = ["--run", str(parts), "--steps", "16", *tiny]
     for lines in (3, 2):
-        process = command(*command_line)
+        process = started(*command_line)
         assert process.stdout is not None
         told = 0
         while told < lines and process.poll() is None:
@@ -99,7 +81,7 @@ def test_a_run_that_is_killed_and_resumed_ends_with_the_same_bits(tmp_path: Path
         assert not (parts / "checkpoints" / "16").exists()
         command_line = ["--resume", str(parts)]
     # By how many processes pictures are read is no part of what is computed.
-    code, out, err = finished(command("--resume", str(parts), "--data.workers", "2"))
+    code, out, err = ended(started("--resume", str(parts), "--data.workers", "2"))
     assert code == 0, err
     assert "Traceback" not in err
     assert weights(parts, 16) == weights(whole, 16)
@@ -118,7 +100,7 @@ def test_what_can_be_mended_is_told(arguments: list[str], message: str) -> None:
 
 
 def test_a_mistake_ends_with_one_line_and_no_run(tmp_path: Path) -> None:
-    code, _, err = finished(command("--run", str(tmp_path / "run"), "--data.path", "nowhere"))
+    code, _, err = ended(started("--run", str(tmp_path / "run"), "--data.path", "nowhere"))
     assert code == 2
     assert err.strip() == f"error: {ROOT / 'nowhere'} is not a folder of pictures"
     assert not (tmp_path / "run").exists()
@@ -213,7 +195,7 @@ def test_players_that_move_in_turn_go_on_where_they_were(tmp_path: Path) -> None
     for folder, stops in (("whole", [5]), ("parts", [2, 4, 5])):
         for i, steps in enumerate(stops):
             where = ["--resume"] if i else [*arguments, "--run"]
-            code, _, err = finished(command(*where, str(tmp_path / folder), "--steps", str(steps)))
+            code, _, err = ended(started(*where, str(tmp_path / folder), "--steps", str(steps)))
             assert code == 0, err
     assert weights(tmp_path / "whole", 5) == weights(tmp_path / "parts", 5)
 
@@ -227,8 +209,8 @@ def test_a_run_on_pairs_learns_from_them_and_translates(tmp_path: Path) -> None:
     photos, labels, folder = (str(tmp_path / name) for name in ("photos", "labels", "run"))
     data = ["--data.path", photos, "--data.pairs", labels]
     held_out = ["--data.held-out", photos, "--data.held-out-pairs", labels]
-    code, out, err = finished(
-        command("pan-pairs", *TINY_PAN, *data, *held_out, "--run", folder, "--steps", "30")
+    code, out, err = ended(
+        started("pan-pairs", *TINY_PAN, *data, *held_out, "--run", folder, "--steps", "30")
     )
     assert code == 0, err
     assert "PSNR, mean of 3 held-out pictures" in out
@@ -297,8 +279,8 @@ def test_one_hole_for_all_is_refused_where_holes_come_from_files(holes: str, cap
 def test_a_damaged_folder_is_trained_on_and_what_is_bad_is_told(tmp_path: Path) -> None:
     bad = damaged_folder(tmp_path / "mixed")
     folder = tmp_path / "run"
-    code, out, err = finished(
-        command(
+    code, out, err = ended(
+        started(
             *("--run", str(folder), "--data.source", str(tmp_path / "mixed"), *TINY),
             # Of nine files: two batches of eight see all of them.
             *("--steps", "2", "--data.batch-size", "8"),
@@ -328,7 +310,7 @@ def test_a_prepared_dataset_is_trained_on_and_told_of_by_its_name(tmp_path: Path
     )
     folder, source = tmp_path / "run", f"tfds:{tmp_path / 'sets' / 'photos' / '1.0.0'}"
     arguments = ["--run", str(folder), "--data.source", f"{source}@train", "--data.held-out"]
-    code, out, err = finished(command(*arguments, f"{source}@train[:2]", "--steps", "2", *TINY))
+    code, out, err = ended(started(*arguments, f"{source}@train[:2]", "--steps", "2", *TINY))
     assert code == 0, err
     assert "3 pictures, 2 held out" in out
     assert "Traceback" not in err

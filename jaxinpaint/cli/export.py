@@ -1,9 +1,12 @@
 """``jaxinpaint export``: a trained network in a format that others run."""
 
+import logging
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+
+log = logging.getLogger(__name__)
 
 
 def export(
@@ -36,6 +39,7 @@ def export(
     from jaxinpaint import exported
     from jaxinpaint.data.config import DataConfig
     from jaxinpaint.data.examples import held_out_pictures
+    from jaxinpaint.interop.published_networks import departures
     from jaxinpaint.trained import read_generator
 
     folder = output or (run.with_suffix("") if run.is_file() else run) / "exported" / kind
@@ -55,4 +59,11 @@ def export(
             f"{n:5d}  {height:6d}  {width:5d}  {pictures:8s}  {error:13.1e}  {1000 * seconds:10.1f}"
             f"  {1000 * network_seconds:11.1f}"
         )
+    if kind == "torch":
+        for option, (own, theirs) in departures(config, variables).items():
+            log.warning(
+                "the program whose names these weights have paints otherwise: its %s is %s, "
+                "this network's %s (docs/checkpoints.md)",
+                *(option.replace("_", " "), theirs, own),
+            )
     print(folder / exported.FILES[kind])

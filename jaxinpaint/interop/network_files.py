@@ -16,11 +16,11 @@ from safetensors.numpy import save_file
 import jaxinpaint
 from jaxinpaint import recipes
 from jaxinpaint.array_typing import Variables
-from jaxinpaint.interop.state_dicts import listed
 from jaxinpaint.interop.weight_files import Arrays, UnreadableWeights, digest_of
 from jaxinpaint.recipes import RecipeConfig
 from jaxinpaint.recipes.base import Multiple, Recipe, TrainState
 from jaxinpaint.recipes.converting import converter
+from jaxinpaint.recipes.fitting import misfit
 
 FORMAT = "jaxinpaint network 1"
 UNUSED = "unused"  # in place of a player's name
@@ -143,15 +143,8 @@ def _check(file: NetworkFile, path: Path) -> None:
     for player, variables in file.players.items():
         if player not in state.players:
             raise UnreadableWeights(f"{path} has a {player}, which its recipe has not")
-        found, wanted = shapes(variables), shapes(state.players[player].variables)
-        there = {part for _, part, *_ in found}
-        missing = {part for name, part in recipe.dispensable if name == player} - there
-        wanted = {place: shape for place, shape in wanted.items() if place[1] not in missing}
-        if other := [place for place in wanted | found if wanted.get(place) != found.get(place)]:
-            raise UnreadableWeights(
-                f"{path} is of another {player} than it says: {listed(map('/'.join, other))} "
-                f"({found.get(other[0], 'missing')} there, {wanted.get(other[0], 'none')} wanted)"
-            )
+        if told := misfit(player, variables, state.players[player].variables, recipe.dispensable):
+            raise UnreadableWeights(f"{path} is of another {player} than it says: {told}")
 
 
 def first_state(config: RecipeConfig) -> tuple[Recipe, TrainState]:
@@ -161,9 +154,3 @@ def first_state(config: RecipeConfig) -> tuple[Recipe, TrainState]:
     side = max(takes.of, takes.least) if isinstance(takes, Multiple) else takes.side
     state = jax.eval_shape(lambda key: recipe.init(key, (side, side)), jax.random.key(0))
     return recipe, state
-
-
-def shapes(variables: Variables) -> dict[tuple[str, ...], tuple[int, ...]]:
-    """The shapes of arrays, by their places."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(variables)
-    return {tuple(part.key for part in place): leaf.shape for place, leaf in leaves}

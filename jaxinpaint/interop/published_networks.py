@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from jaxinpaint.interop.network_files import (
     first_state,
     is_network_file,
     read,
-    shapes,
 )
 from jaxinpaint.interop.state_dicts import (
     PublishedProgram,
@@ -31,7 +30,9 @@ from jaxinpaint.recipes import (
     PANConfig,
     PartialConvConfig,
     RecipeConfig,
+    network_options,
 )
+from jaxinpaint.recipes.fitting import shapes
 
 
 class PublishedNetwork(NamedTuple):
@@ -108,6 +109,25 @@ def as_published(
                 "as safetensors, which PyTorch reads too"
             )
     return program, to_state_dict(program, with_stages_of(config, variables), variables)
+
+
+def departures(config: RecipeConfig, variables: Variables) -> dict[str, tuple[Any, Any]]:
+    """In what a generator is another network than the program's whose names its arrays have.
+
+    Returns:
+        its own and the program's value of each option in which they differ.
+
+    Raises:
+        ValueError: as `as_published`.
+    """
+    program, arrays = as_published(config, variables)
+    published = program.config(arrays)
+    return {
+        name: (own, getattr(published, name))
+        for name, own in network_options(config).items()
+        # A width is what makes the arrays as large as they are.
+        if name != "width" and own != getattr(published, name)
+    }
 
 
 def with_stages_of(config: RecipeConfig, variables: Variables) -> RecipeConfig:

@@ -1,6 +1,6 @@
 """A run that begins with the weights of another."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import jax
@@ -9,9 +9,8 @@ import numpy as np
 
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.recipes.base import TrainState
+from jaxinpaint.recipes.fitting import Parts, misfit
 from jaxinpaint.training.parallel import Placement
-
-Parts = frozenset[tuple[str, str]]  # of players, as of `Recipe.dispensable`
 
 
 def require_fitting(
@@ -27,14 +26,8 @@ def require_fitting(
     if "generator" not in weights:
         raise ValueError("the weights to start from have no generator")
     for name in weights.keys() & state.players.keys():
-        given, wanted = _shapes(weights[name]), _shapes(state.players[name].variables)
-        missing = {part for part in _parts(wanted) - _parts(given) if (name, part) in dispensable}
-        for place in sorted(given.keys() | wanted.keys()):
-            if given.get(place) != wanted.get(place) and not _parts([place]) & missing:
-                raise ValueError(
-                    f"the weights to start from are of another {name}: {place} is "
-                    f"{given.get(place, 'missing')} there, {wanted.get(place, 'missing')} here"
-                )
+        if told := misfit(name, weights[name], state.players[name].variables, dispensable):
+            raise ValueError(f"the weights to start from are of another {name}: {told}")
 
 
 def starting_from(
@@ -69,16 +62,4 @@ def _merged(variables: Variables, given: Variables) -> Variables:
         if isinstance(own, Mapping)
         else given.get(name, own)
         for name, own in variables.items()
-    }
-
-
-def _parts(places: Iterable[str]) -> set[str]:
-    """The parts of variables that places are in: the second name of each."""
-    return {place.split("/")[1] for place in places if "/" in place}
-
-
-def _shapes(variables: Variables) -> dict[str, tuple[int, ...]]:
-    leaves, _ = jax.tree_util.tree_flatten_with_path(variables)
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape for path, leaf in leaves
     }
