@@ -22,7 +22,7 @@ from jaxinpaint.interop.published_networks import read_network
 from jaxinpaint.interop.weight_files import UnreadableWeights, sha256
 from jaxinpaint.photos import to_unit
 from jaxinpaint.recipes import RecipeConfig
-from jaxinpaint.recipes.base import Multiple, Window
+from jaxinpaint.recipes.base import Multiple, Takes, Window
 
 Format = Literal["safetensors", "torch", "stablehlo", "onnx", "savedmodel"]
 # What is written into the folder of an export, which may be a folder itself.
@@ -231,7 +231,7 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _takes(told: Mapping[str, Any]) -> Multiple | Window:
+def _takes(told: Mapping[str, Any]) -> Takes:
     ((name, numbers),) = told.items()
     return Multiple(**numbers) if name == "multiple" else Window(**numbers)
 
@@ -258,7 +258,7 @@ def _tried(program: Program, exported: Painting, pictures: Sequence[RGB]) -> Seq
     return trials
 
 
-def _shapes(takes: Multiple | Window) -> list[tuple[int, int, int]]:
+def _shapes(takes: Takes) -> list[tuple[int, int, int]]:
     """Three sizes of batches and, where the network takes such, of pictures."""
     match takes:
         case Window(side=side):
@@ -273,7 +273,7 @@ def _shapes(takes: Multiple | Window) -> list[tuple[int, int, int]]:
             ]
 
 
-def _holes(takes: Multiple | Window, shape: tuple[int, int, int], rng: Any) -> np.ndarray:
+def _holes(takes: Takes, shape: tuple[int, int, int], rng: Any) -> np.ndarray:
     """Squares that a network can fill, with a random place in each picture."""
     n, height, width = shape
     margin = takes.margin if isinstance(takes, Window) else 0

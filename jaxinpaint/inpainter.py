@@ -13,7 +13,7 @@ from jaxinpaint.array_typing import Variables
 from jaxinpaint.exported import is_program, read_program
 from jaxinpaint.interop.programs import INPAINT, Program
 from jaxinpaint.photos import as_batch, check_range, in_dtype, to_unit
-from jaxinpaint.recipes.base import Inpainted, Multiple, Recipe, Window
+from jaxinpaint.recipes.base import Inpainted, Multiple, Recipe, Takes, Window
 from jaxinpaint.windows import Square, inside, mirrored, plan, resized, resized_hole
 
 NOT_HOLES = (
@@ -49,7 +49,7 @@ class Inpainter:
 
     run: Callable[..., Inpainted]
     variables: Variables
-    takes: Multiple | Window
+    takes: Takes
 
     def __call__(self, photo: np.ndarray, hole: np.ndarray) -> np.ndarray:
         """The photo with its hole filled; known pixels come back bit for bit.

@@ -17,7 +17,7 @@ from jaxinpaint.interop import published_weights
 from jaxinpaint.interop.published_weights import PublishedWeights
 from jaxinpaint.masks.shapes import Shapes
 from jaxinpaint.recipes import CRFillConfig, RecipeConfig
-from jaxinpaint.recipes.base import Batch, Crops, Multiple, Recipe, TrainState, Window
+from jaxinpaint.recipes.base import Batch, Crops, Multiple, Recipe, Takes, TrainState, Window
 from jaxinpaint.run_config import RunConfig, recipe_of
 from jaxinpaint.training.parallel import Placement, place_on_all_devices, spread
 
@@ -202,7 +202,7 @@ def _shapes(config: RunConfig) -> Shapes | None:
     return jnp.asarray(read_shapes(config.data.shapes))
 
 
-def _check_size(size: int, takes: Multiple | Window) -> None:
+def _check_size(size: int, takes: Takes) -> None:
     match takes:
         case Multiple(least=least) if size < least:
             raise ValueError(f"--data.size {size} does not suit this network: take {least} or more")

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import export
 
 from jaxinpaint.array_typing import Hole, Image, Variables
-from jaxinpaint.recipes.base import Multiple, Recipe, Window
+from jaxinpaint.recipes.base import Multiple, Recipe, Takes, Window
 
 # ``(image, hole) -> (composite, output)``, or of a network that makes pictures from others
 # ``(image) -> (made,)``; arrays of any library, float32 in [0, 1], NHWC.
@@ -30,7 +30,7 @@ class Program(NamedTuple):
     call: Painting
     inputs: tuple[tuple[str, int], ...]
     outputs: tuple[str, ...]
-    takes: Multiple | Window
+    takes: Takes
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -63,7 +63,7 @@ def program_of(recipe: Recipe, variables: Variables) -> Program:
     return Program(painted, INPAINT, ("composite", "output"), recipe.takes)
 
 
-def symbolic_shape(takes: Multiple | Window) -> tuple[Any, ...]:
+def symbolic_shape(takes: Takes) -> tuple[Any, ...]:
     """Batch, height and width of what a network takes, with symbols for what may vary."""
     match takes:
         case Window(side=side):

@@ -134,6 +134,9 @@ class Window(NamedTuple):
     margin: int = 0
 
 
+Takes: TypeAlias = Multiple | Window
+
+
 class Recipe(NamedTuple):
     """A way to train one kind of system, as pure functions.
 
@@ -158,7 +161,7 @@ class Recipe(NamedTuple):
 
     init: Callable[[RandomKey, tuple[int, int]], TrainState]
     step_at: Callable[[int], Step]
-    takes: Multiple | Window
+    takes: Takes
     inpaint: Callable[[Variables, Image, Hole], Inpainted] | None = None
     translate: Callable[[Variables, Image], Image] | None = None
     show: Callable[[Variables, Image, Hole], dict[str, Image]] | None = None

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Key
 from jaxinpaint import masks
 from jaxinpaint.array_typing import Hole, Image, RandomKey, Variables
 from jaxinpaint.ops.compositing import composite, from_bytes
-from jaxinpaint.recipes.base import Batch, Inpainted, Multiple, Window
+from jaxinpaint.recipes.base import Batch, Inpainted, Takes, Window
 from jaxinpaint.recipes.holes import holes_of
 
 # What holes are covered with.
@@ -53,7 +53,7 @@ class Task(NamedTuple):
     """
 
     pose: Callable[[RandomKey, Batch], Posed]
-    takes: Multiple | Window
+    takes: Takes
     inpaint: Callable[[Variables, Image, Hole], Inpainted] | None = None
     translate: Callable[[Variables, Image], Image] | None = None
 
@@ -96,7 +96,7 @@ def center(paint: Paint, size: int, overlap: int) -> Task:
 def anywhere(
     paint: Paint,
     sample: masks.Sampler | None,
-    takes: Multiple | Window,
+    takes: Takes,
     *,
     cover: Colour = COVER,
     one_hole: bool = False,
@@ -121,7 +121,7 @@ def anywhere(
     )
 
 
-def pairs(paint: Callable[[Variables, Image], Image], takes: Multiple | Window) -> Task:
+def pairs(paint: Callable[[Variables, Image], Image], takes: Takes) -> Task:
     """All of a picture, from the other of its pair.
 
     Args:
@@ -150,7 +150,7 @@ def _holed(
     show: Callable[[Image, Hole], Image],
     paints: Callable[[Array], Array],
     paste: Callable[[Image, Image], Image],
-    takes: Multiple | Window,
+    takes: Takes,
     one_hole: bool = False,
 ) -> Task:
     """The task of filling holes.

@@ -12,7 +12,7 @@ from PIL import Image
 from jaxinpaint.cli.showing import Show, show_held_out
 from jaxinpaint.data.config import DataConfig
 from jaxinpaint.evaluation.held_out import BUCKETS
-from jaxinpaint.recipes.base import Inpainted, Multiple, Player, Recipe, TrainState, Window
+from jaxinpaint.recipes.base import Inpainted, Multiple, Player, Recipe, Takes, TrainState, Window
 
 
 def variables(brightness: float) -> dict:
@@ -24,7 +24,7 @@ def begin(key: jax.Array, size: tuple[int, int]) -> TrainState:
     return TrainState(jnp.zeros((), jnp.int32), key, players)
 
 
-def painting(takes: Multiple | Window) -> Recipe:
+def painting(takes: Takes) -> Recipe:
     """Fills holes with a grey."""
 
     def inpaint(variables, image: jax.Array, hole: jax.Array) -> Inpainted:
