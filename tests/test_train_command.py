@@ -24,8 +24,8 @@ from jaxinpaint.cli import train
 from jaxinpaint.cli.presets import PARTIAL_CONV
 from jaxinpaint.cli.train import parse, run
 from jaxinpaint.interop import published_weights
-from jaxinpaint.interop.published_weights import NoWeights
 from jaxinpaint.interop.flat_variables import flattened
+from jaxinpaint.interop.published_weights import NoWeights
 from jaxinpaint.nets import vgg
 from jaxinpaint.nets.vgg import random_variables
 from jaxinpaint.recipes import PartialConvConfig

@@ -15,10 +15,13 @@ from io import TextIOWrapper
 
 import tyro
 
+from jaxinpaint.cli.compare import compare
 from jaxinpaint.cli.doctor import doctor
+from jaxinpaint.cli.evaluate import evaluate
 from jaxinpaint.cli.export import export
 from jaxinpaint.cli.import_network import import_network
 from jaxinpaint.cli.inpaint import inpaint
+from jaxinpaint.cli.manifest import manifest
 from jaxinpaint.cli.masks import masks
 from jaxinpaint.cli.prepare import prepare
 from jaxinpaint.cli.translate import translate
@@ -35,10 +38,13 @@ def main() -> None:
             of_doctor()  # whose options are those of a run, which take seconds to import
         tyro.extras.subcommand_cli_from_dict(
             {
+                "compare": compare,
                 "doctor": of_doctor,
+                "evaluate": evaluate,
                 "export": export,
                 "import": import_network,
                 "inpaint": inpaint,
+                "manifest": manifest,
                 "masks": masks,
                 "prepare": prepare,
                 "translate": translate,

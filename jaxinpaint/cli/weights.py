@@ -1,13 +1,24 @@
 """``jaxinpaint weights``: the published networks that losses look through, put into the cache."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import tyro
 
+# As `interop.published_weights` has them, which is imported only when it is needed.
+Name: TypeAlias = Literal[
+    "vgg16",
+    "vgg19",
+    "alexnet",
+    "lpips-alex",
+    "lpips-vgg",
+    "inception-fid",
+    "inception-torchvision",
+]
+
 
 def weights(
-    name: Annotated[Literal["vgg16", "vgg19"], tyro.conf.Positional],
+    name: Annotated[Name, tyro.conf.Positional],
     /,
     *,
     file: Annotated[Path | None, tyro.conf.arg(name="from", metavar="FILE")] = None,
@@ -16,15 +27,17 @@ def weights(
 ) -> None:
     """Put published weights into the cache, or say what is there.
 
-    The perceptual and style losses look through VGG-16 or VGG-19. Their weights are kept as
-    safetensors in JAXINPAINT_CACHE, or the user's cache directory.
+    The perceptual and style losses look through VGG-16 or VGG-19. LPIPS looks through VGG-16 and
+    lpips-vgg, or alexnet and lpips-alex; FID, P-IDS and U-IDS look through an Inception v3: that of
+    pytorch-fid, or torchvision's. Weights are kept as safetensors in JAXINPAINT_CACHE, or the
+    user's cache directory.
 
     Args:
         name: Whose weights.
-        file: Take them from a file: torchvision's .pth (nothing in it is run), Keras's .h5, or
-            safetensors. Keras's are other numbers, with larger features: the losses' published
-            weights go with torchvision's.
-        download: Fetch torchvision's file from its home address (about 550 MB), go on with an
+        file: Take them from a file: the published .pth (nothing in it is run), safetensors, or for
+            VGGs Keras's .h5. Keras's are other numbers, with larger features: the losses' published
+            weights, and LPIPS's, go with torchvision's.
+        download: Fetch the published file from its home address (VGGs about 550 MB), go on with an
             interrupted download, and check its hash.
         url: With --download: another address of the same file.
     """

@@ -229,8 +229,8 @@ def scaled_size(height: int, width: int, short_side: int) -> tuple[int, int]:
     return max(short_side, round(height * scale)), max(short_side, round(width * scale))
 
 
-def middle(picture: RGB, side: int) -> RGB:
-    """The square in the middle of a picture."""
+def middle(picture: RGB | Missing, side: int) -> RGB | Missing:
+    """The square in the middle of a picture or a hole."""
     height, width = picture.shape[:2]
     top, left = (height - side) // 2, (width - side) // 2
     return picture[top : top + side, left : left + side]

@@ -160,6 +160,8 @@ _Load = Callable[[_Storage], np.ndarray]
 def _read_zip(file: Any) -> tuple[Any, _Load]:
     with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
+        if any(name.endswith("/constants.pkl") for name in names):
+            raise NotTorch("it is a TorchScript program, which is not run, and no state dict")
         pickles = [name for name in names if name.endswith("/data.pkl")]
         # torch.save never compresses: a small file can't ask for much memory.
         if len(pickles) != 1 or any(part.compress_type for part in archive.infolist()):

@@ -1,11 +1,11 @@
 """Published weights of VGG-16 and VGG-19, as the variables of `nets.vgg`."""
 
 import re
-from collections.abc import Mapping
 
 import numpy as np
 
 from jaxinpaint.array_typing import Variables
+from jaxinpaint.interop.flat_variables import Shapes, as_hwio, not_weights_of, unflattened
 from jaxinpaint.interop.weight_files import Arrays, UnreadableWeights
 from jaxinpaint.nets.vgg import BLOCKS, MEAN, STD, Depth, kernel_shapes
 
@@ -25,7 +25,7 @@ def vgg_from(arrays: Arrays, depth: Depth) -> Variables:
         return from_torchvision(arrays, depth)
     if any(re.search(r"block\d_conv\d", name) for name in arrays):
         return from_keras(arrays, depth)
-    return unflattened(arrays, depth)
+    return _unflattened(arrays, depth)
 
 
 def from_torchvision(state_dict: Arrays, depth: Depth) -> Variables:
@@ -53,9 +53,8 @@ def from_torchvision(state_dict: Arrays, depth: Depth) -> Variables:
         flat = {"mean": np.array(MEAN), "std": np.array(STD)}
     for name, array in state_dict.items():
         if not name.startswith("classifier."):
-            kernel = array.ndim == 4
-            flat[names.get(name, name)] = array.transpose(2, 3, 1, 0) if kernel else array
-    return unflattened(flat, depth)
+            flat[names.get(name, name)] = as_hwio(array)
+    return _unflattened(flat, depth)
 
 
 def from_keras(arrays: Arrays, depth: Depth) -> Variables:
@@ -78,53 +77,19 @@ def from_keras(arrays: Arrays, depth: Depth) -> Variables:
             layer = f"conv{match[1]}_{match[2]}"
             name = f"{layer}/kernel" if array.ndim == 4 else f"{layer}/bias"
             if name in flat:
-                raise UnreadableWeights(_not_this_vgg(depth, f"has {name} twice"))
+                raise UnreadableWeights(not_weights_of(f"VGG-{depth}", f"has {name} twice"))
             turned = name == "conv1_1/kernel"
             array = array[:, :, ::-1] if turned else array
         flat[name] = array
-    return unflattened(flat, depth)
+    return _unflattened(flat, depth)
 
 
-def flattened(variables: Variables) -> dict[str, np.ndarray]:
-    """The variables as arrays by name: ``mean``, ``conv1_1/kernel`` and so on."""
-    flat = {}
-    for name, value in variables.items():
-        if isinstance(value, Mapping):
-            flat |= {f"{name}/{part}": np.ascontiguousarray(a) for part, a in value.items()}
-        else:
-            flat[name] = np.ascontiguousarray(value)
-    return flat
-
-
-def unflattened(arrays: Arrays, depth: Depth) -> Variables:
-    """The variables that `flattened` took apart, in float32.
-
-    Raises:
-        UnreadableWeights: if they are not those of the network to the last name and shape, or are
-            not finite.
-    """
-    shapes: dict[str, tuple[int, ...]] = {"mean": (3,), "std": (3,)}
+def shapes(depth: Depth) -> Shapes:
+    """The shapes of all variables, by their flat names."""
+    found: dict[str, tuple[int, ...]] = {"mean": (3,), "std": (3,)}
     for layer, kernel in kernel_shapes(depth).items():
-        shapes |= {f"{layer}/kernel": kernel, f"{layer}/bias": kernel[-1:]}
-    if missing := [name for name in shapes if name not in arrays]:
-        problem = f"has no {_listed(missing)}; it has {_listed(sorted(arrays)) or 'no arrays'}"
-        raise UnreadableWeights(_not_this_vgg(depth, problem))
-    if unknown := [name for name in arrays if name not in shapes]:
-        raise UnreadableWeights(_not_this_vgg(depth, f"also has {_listed(unknown)}"))
-    variables: dict = {}
-    for name, shape in shapes.items():
-        array = np.array(arrays[name], np.float32)  # a copy: the file may go
-        if array.shape != shape:
-            problem = f"has {array.shape} as the shape of {name}, not {shape}"
-            raise UnreadableWeights(_not_this_vgg(depth, problem))
-        if not np.isfinite(array).all():
-            raise UnreadableWeights(f"{name} has values that are not finite")
-        layer, _, part = name.partition("/")
-        if part:
-            variables.setdefault(layer, {})[part] = array
-        else:
-            variables[layer] = array
-    return variables
+        found |= {f"{layer}/kernel": kernel, f"{layer}/bias": kernel[-1:]}
+    return found
 
 
 def _bytes_less(mean: tuple[float, ...]) -> dict[str, np.ndarray]:
@@ -141,9 +106,5 @@ def _torchvision_indices(depth: Depth) -> list[int]:
     return indices
 
 
-def _not_this_vgg(depth: Depth, what: str) -> str:
-    return f"these are not VGG-{depth}'s weights: the file {what}"
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+def _unflattened(arrays: Arrays, depth: Depth) -> Variables:
+    return unflattened(arrays, shapes(depth), network=f"VGG-{depth}")

@@ -11,10 +11,11 @@ from http_server import Server, serving, unreachable
 from interop.torch_saved import Call, Global, torch_saved
 from safetensors.numpy import save_file
 
-from jaxinpaint.interop import published_weights
-from jaxinpaint.interop.vgg import flattened
+from jaxinpaint.interop import inception, published_weights
+from jaxinpaint.interop.flat_variables import flattened
+from jaxinpaint.interop.published_weights import Name
 from jaxinpaint.interop.weight_files import UnreadableWeights
-from jaxinpaint.nets import vgg
+from jaxinpaint.nets import alexnet, vgg
 from jaxinpaint.nets.vgg import random_variables
 
 TORCHVISION = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
@@ -22,8 +23,34 @@ TORCHVISION = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 
 @pytest.fixture(autouse=True)
 def thin_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """VGGs of few channels: their files are small."""
+    """Networks of few channels: their files are small."""
     monkeypatch.setattr(vgg, "CHANNELS", (2, 3, 4, 5, 5))
+    thin = {name: layer._replace(channels=3) for name, layer in alexnet.CONVOLUTIONS.items()}
+    monkeypatch.setattr(alexnet, "CONVOLUTIONS", thin)
+    monkeypatch.setattr(inception, "kernel_shapes", lambda: {"Mixed_5b.branch1x1": (1, 1, 3, 2)})
+
+
+def published_arrays(name: Name) -> dict[str, np.ndarray]:
+    """What the published file of a thin network would hold."""
+    shapes: dict[str, tuple[int, ...]] = {"classifier.1.bias": (4,)}
+    match name:
+        case "alexnet":
+            for index, (h, w, i, o) in zip(
+                (0, 3, 6, 8, 10), alexnet.kernel_shapes().values(), strict=True
+            ):
+                shapes |= {f"features.{index}.weight": (o, i, h, w), f"features.{index}.bias": (o,)}
+        case "lpips-alex":
+            shapes = {f"lin{i}.model.1.weight": (1, 3, 1, 1) for i in range(5)}
+        case "lpips-vgg":
+            widths = enumerate(vgg.CHANNELS)
+            shapes = {f"lin{i}.model.1.weight": (1, n, 1, 1) for i, n in widths}
+        case "inception-fid" | "inception-torchvision":
+            classes = 1008 if name == "inception-fid" else 1000
+            shapes = {"Mixed_5b.branch1x1.conv.weight": (2, 3, 1, 1), "fc.bias": (classes,)}
+            parts = ("weight", "bias", "running_mean", "running_var")
+            shapes |= {f"Mixed_5b.branch1x1.bn.{part}": (2,) for part in parts}
+            shapes |= {"fc.weight": (classes, 4), "AuxLogits.fc.bias": (4,)}
+    return {key: np.ones(shape, np.float32) for key, shape in shapes.items()}
 
 
 @pytest.fixture
@@ -56,7 +83,10 @@ def published(
     """A server of a file that is named by its hash, as torchvision's are."""
     content = torch_saved(state_dict, legacy=True)
     name = f"vgg16-{hashlib.sha256(content).hexdigest()[:8]}.pth"
-    monkeypatch.setattr(published_weights, "FILES", {"vgg16": name})
+    home = published_weights.PUBLICATIONS["vgg16"]._replace(
+        url=f"http://127.0.0.1/{name}", sha256=name[len("vgg16-") :].removesuffix(".pth")
+    )
+    monkeypatch.setattr(published_weights, "PUBLICATIONS", {"vgg16": home})
     with serving(content) as server:
         yield server
 
@@ -162,6 +192,36 @@ def test_weights_of_vgg19_are_kept_beside(
     ]
 
 
+JUDGES = {
+    "alexnet": ("conv5", "torchvision's alexnet-owt-7be5be79.pth"),
+    "lpips-alex": ("relu5", "LPIPS 0.1's alex.pth"),
+    "lpips-vgg": ("relu5_3", "LPIPS 0.1's vgg.pth"),
+    "inception-fid": ("fc", "pytorch-fid's pt_inception-2015-12-05-6726825d.pth"),
+    "inception-torchvision": ("fc", "torchvision's inception_v3_google-0cc3c7bd.pth"),
+}
+
+
+@pytest.mark.parametrize("name", JUDGES)
+def test_weights_of_judges_are_taken_and_taken_again(
+    run: Command, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: Name
+) -> None:
+    part, published_file = JUDGES[name]
+    assert run(name) == 2
+    error = error_of(capsys)
+    assert f"--from FILE` ({published_file}, safetensors)" in error
+    assert f"weights {name} --download" in error
+    (tmp_path / "mine.pth").write_bytes(torch_saved(published_arrays(name), legacy=False))
+    assert run(name, "--from", tmp_path / "mine.pth") == 0
+    kept = published_weights.load(name)
+    assert part in kept.variables
+    assert kept.source == "mine.pth"
+    own = cache.with_name(f"{name}.safetensors")
+    assert capsys.readouterr().out == f"{name} from mine.pth, numbers {kept.digest[:12]}\n{own}\n"
+    own.rename(tmp_path / "own.safetensors")
+    assert run(name, "--from", tmp_path / "own.safetensors") == 0
+    assert published_weights.load(name).digest == kept.digest
+
+
 HOSTILE = Call(Global("os", "system"), ("exit 1",))
 WRONG = {
     "gone.pth": (None, "gone.pth"),
@@ -198,7 +258,7 @@ def test_the_published_file_is_fetched(
 ) -> None:
     assert run("vgg16", "--download", "--url", published.url) == 0
     assert_kept(flat)
-    assert published_weights.load("vgg16").source == published_weights.FILES["vgg16"]
+    assert published_weights.load("vgg16").source == published_weights.PUBLICATIONS["vgg16"].file
     assert list(cache.parent.iterdir()) == [cache]
 
 
@@ -223,7 +283,8 @@ def test_a_file_fetched_by_a_call_that_was_killed_is_not_fetched_again(
     run: Command, cache: Path, published: Server, flat: dict[str, np.ndarray]
 ) -> None:
     cache.parent.mkdir()
-    cache.with_name(published_weights.FILES["vgg16"]).write_bytes(published.content)
+    name = published_weights.PUBLICATIONS["vgg16"].file
+    cache.with_name(name).write_bytes(published.content)
     assert run("vgg16", "--download", "--url", published.url) == 0
     assert published.sent == []
     assert_kept(flat)
@@ -246,7 +307,8 @@ def test_without_a_network_it_is_told_what_was_tried(
     run: Command, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with unreachable() as url:
-        monkeypatch.setattr(published_weights, "HOME", url)
+        home = published_weights.PUBLICATIONS["vgg16"]._replace(url=f"{url}/vgg16-397923af.pth")
+        monkeypatch.setattr(published_weights, "PUBLICATIONS", {"vgg16": home})
         assert run("vgg16", "--download") == 2
     error = error_of(capsys)
     assert f"{url}/vgg16-397923af.pth can't be reached" in error

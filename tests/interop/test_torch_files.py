@@ -79,6 +79,16 @@ def test_pytorch_itself_reads_the_same(tmp_path: Path, legacy: bool) -> None:
     assert_same_arrays(read_torch(path), theirs)
 
 
+def test_a_torchscript_program_is_called_one(tmp_path: Path) -> None:
+    path = tmp_path / "inception-2015-12-05.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("data.pkl", "constants.pkl", "code/__torch__.py"):
+            compression = zipfile.ZIP_DEFLATED if name.startswith("code") else zipfile.ZIP_STORED
+            archive.writestr(f"program/{name}", pickled({}), compression)
+    with pytest.raises(NotTorch, match=r"05\.pt: it is a TorchScript program, which is not run"):
+        read_torch(path)
+
+
 @pytest.mark.parametrize("how", [New, Call])
 @pytest.mark.parametrize("legacy", FORMATS.values(), ids=FORMATS)
 def test_a_parameter_of_pytorchs_first_versions_is_read(
