@@ -2,38 +2,30 @@
 
 import importlib.metadata
 import json
+import math
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 import jaxinpaint
 from jaxinpaint import recipes
-from jaxinpaint.array_typing import RGB, Variables
+from jaxinpaint.array_typing import RGB
 from jaxinpaint.interop import network_files, onnx_program, savedmodel, stablehlo, torch_network
+from jaxinpaint.interop.export_folders import FILES, REPORT, Format, digests_of, open_export
+from jaxinpaint.interop.export_folders import is_program as is_program  # asked by who reads them
 from jaxinpaint.interop.network_files import NetworkFile
-from jaxinpaint.interop.programs import Painting, Program, program_of
-from jaxinpaint.interop.published_networks import read_network
-from jaxinpaint.interop.weight_files import UnreadableWeights, sha256
+from jaxinpaint.interop.programs import OUTPUTS, Painting, Program, program_of
+from jaxinpaint.interop.published_networks import read_painting
 from jaxinpaint.photos import to_unit
-from jaxinpaint.recipes import RecipeConfig
 from jaxinpaint.recipes.base import Multiple, Takes, Window
 
-Format = Literal["safetensors", "torch", "stablehlo", "onnx", "savedmodel"]
-# What is written into the folder of an export, which may be a folder itself.
-FILES: Mapping[Format, str] = {
-    "safetensors": "network.safetensors",
-    "torch": "network.pth",
-    "stablehlo": "program.stablehlo",
-    "onnx": "program.onnx",
-    "savedmodel": "program.savedmodel",
-}
-REPORT = "export.json"
 TOLERANCE = 1e-4  # of what is painted, in [0, 1]
 REPETITIONS = 5  # of what is timed
 STACK = ("jax", "jaxlib", "flax", "numpy", "onnx", "onnxruntime", "jax2onnx", "torch", "tensorflow")
@@ -62,12 +54,10 @@ class Trial(NamedTuple):
 
 
 def export(
-    config: RecipeConfig,
-    variables: Variables,
+    network: NetworkFile,
     folder: Path,
     *,
     kind: Format,
-    source: str,
     pictures: Sequence[RGB],
     tolerance: float = TOLERANCE,
 ) -> list[Trial]:
@@ -77,11 +67,10 @@ def export(
     is well, and only then.
 
     Args:
-        config: of the recipe.
-        variables: of its generator.
+        network: one that paints. Of its players the generator is exported, without what filling
+            holes does without.
         folder: must not be there yet.
         kind: which format.
-        source: what the network is from, for people.
         pictures: to be tried on, beside random ones.
         tolerance: the largest difference of what is painted, in [0, 1].
 
@@ -90,44 +79,17 @@ def export(
         ValueError: if the folder is there, or the network has no such format.
         ModuleNotFoundError: without what the format takes.
     """
-    if folder.exists():
-        raise ValueError(f"{folder} is there already; choose another output, or remove it")
-    recipe = recipes.make(config)
-    variables = _without(variables, recipe.dispensable)
-    program = program_of(recipe, variables)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-        made = Path(temporary) / "export"
-        made.mkdir(mode=0o755)
+    with _put_in_place(folder) as made:
+        network = _painting_alone(network)
+        program = program_of(recipes.make(network.config), network.players["generator"])
         path = made / FILES[kind]
-        _write(kind, config, variables, program, path, source)
-        report = _described(kind, config, program, path, source)
+        _write(kind, network, program, path)
+        report = _described(kind, network, program, path)
         (made / REPORT).write_text(json.dumps(report, indent=1) + "\n")
         trials = list(_tried(program, read_program(path).call, pictures))
-        worst = max(trial.error for trial in trials)
-        report |= {
-            "maximum_error": worst,
-            "tolerance": tolerance,
-            "trials": [trial._asdict() for trial in trials],
-        }
-        # Not >: no number is not within a tolerance either.
-        if not worst <= tolerance:
-            raise Differs(
-                f"what the {kind} export paints differs from the network's by {worst:.1e} (at most "
-                f"{tolerance:g} is allowed, --tolerance); nothing was written"
-            )
+        report |= _judged(kind, trials, tolerance)
         (made / REPORT).write_text(json.dumps(report, indent=1) + "\n")
-        made.rename(folder)
     return trials
-
-
-def is_program(path: Path) -> bool:
-    """Whether something is the folder of an export, or a program in one.
-
-    (Networks in files that say themselves what they are need no such folder.)
-    """
-    programs = {FILES[kind] for kind in ("stablehlo", "onnx", "savedmodel")}
-    return path.name in programs or (path / REPORT).exists()
 
 
 def read_program(path: Path) -> Program:
@@ -140,46 +102,46 @@ def read_program(path: Path) -> Program:
         UnreadableWeights: if it is damaged, or a program without its ``export.json``.
         ModuleNotFoundError: without what the format takes.
     """
-    folder = path if (path / REPORT).exists() else path.parent
-    report = _report(folder)
-    kind: Format = report["format"]
-    file = folder / FILES[kind]
-    if not file.exists():
-        raise UnreadableWeights(f"{folder} has no {file.name}, of which its {REPORT} tells")
-    inputs = tuple((name, channels) for name, channels in report["inputs"])
-    outputs = tuple(report["outputs"])
-    return Program(_painting(kind, file, outputs), inputs, outputs, _takes(report["takes"]))
+    kind, file, inputs, takes = open_export(path)
+    match kind:
+        case "safetensors" | "torch":
+            network = read_painting(file)
+            program = program_of(recipes.make(network.config), network.players["generator"])
+            return program._replace(call=jax.jit(program.call))
+        case "stablehlo":
+            return Program(stablehlo.read(file), inputs, takes)
+        case "onnx":
+            return Program(onnx_program.read(file), inputs, takes)
+        case "savedmodel":
+            return Program(savedmodel.read(file, OUTPUTS[inputs]), inputs, takes)
 
 
-def _report(folder: Path) -> dict[str, Any]:
-    path = folder / REPORT
-    try:
-        report = json.loads(path.read_text())
-        wanted = {"format", "inputs", "outputs", "takes"}
-        if not (wanted <= report.keys() and report["format"] in get_args(Format)):
-            raise ValueError("it does not tell what the export is")
-    except FileNotFoundError as error:
-        raise UnreadableWeights(f"a program needs its {REPORT} beside it: {folder} has none") from (
-            error
-        )
-    except (ValueError, AttributeError) as error:
-        raise UnreadableWeights(f"{path} is damaged: {error}") from error
-    return report
+@contextmanager
+def _put_in_place(folder: Path) -> Iterator[Path]:
+    """A folder to write into, which becomes the one that is named when all is well.
+
+    Otherwise nothing is left, nor are folders around it made.
+
+    Raises:
+        ValueError: if it is there already.
+    """
+    if folder.exists():
+        raise ValueError(f"{folder} is there already; choose another output, or remove it")
+    around = next(parent for parent in folder.absolute().parents if parent.exists())
+    with TemporaryDirectory(dir=around, prefix=f".{folder.name}.") as temporary:
+        made = Path(temporary) / "export"
+        made.mkdir()
+        yield made
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made.rename(folder)
 
 
-def _write(
-    kind: Format,
-    config: RecipeConfig,
-    variables: Variables,
-    program: Program,
-    path: Path,
-    source: str,
-) -> None:
+def _write(kind: Format, network: NetworkFile, program: Program, path: Path) -> None:
     match kind:
         case "safetensors":
-            network_files.write(NetworkFile(config, {"generator": variables}, source), path)
+            network_files.write(network, path)
         case "torch":
-            torch_network.write(config, variables, path)
+            torch_network.write(network, path)
         case "stablehlo":
             stablehlo.write(program, path)
         case "onnx":
@@ -188,36 +150,38 @@ def _write(
             savedmodel.write(program, path)
 
 
-def _painting(kind: Format, file: Path, outputs: tuple[str, ...]) -> Painting:
-    match kind:
-        case "safetensors" | "torch":
-            network = read_network(file)
-            recipe = recipes.make(network.config)
-            return jax.jit(program_of(recipe, network.players["generator"]).call)
-        case "stablehlo":
-            return stablehlo.read(file)
-        case "onnx":
-            return onnx_program.read(file)
-        case "savedmodel":
-            return savedmodel.read(file, outputs)
-
-
-def _described(
-    kind: Format, config: RecipeConfig, program: Program, path: Path, source: str
-) -> dict[str, Any]:
+def _described(kind: Format, network: NetworkFile, program: Program, path: Path) -> dict[str, Any]:
     """What there is to tell of an export before it was tried."""
-    files = sorted(p for p in ([path] if path.is_file() else path.rglob("*")) if p.is_file())
     return {
         "format": kind,
-        "source": source,
-        "recipe": type(config).__name__,
-        "network": recipes.network_options(config),
+        "source": network.source,
+        "recipe": type(network.config).__name__,
+        "network": recipes.network_options(network.config),
         "inputs": program.inputs,
         "outputs": program.outputs,
         "takes": {type(program.takes).__name__.lower(): program.takes._asdict()},
-        "sha256": {str(file.relative_to(path.parent)): sha256(file) for file in files},
+        "sha256": digests_of(path),
         "versions": {"jaxinpaint": jaxinpaint.__version__} | _versions(),
         "device": jax.devices()[0].device_kind,
+    }
+
+
+def _judged(kind: Format, trials: Sequence[Trial], tolerance: float) -> dict[str, Any]:
+    """What there is to tell of an export's trials.
+
+    Raises:
+        Differs: if one of them differs by more than the tolerance.
+    """
+    worst = float(np.max([trial.error for trial in trials]))  # no number is larger than any
+    if not worst <= tolerance:
+        raise Differs(
+            f"what the {kind} export paints differs from the network's by {worst:.1e} (at most "
+            f"{tolerance:g} is allowed, --tolerance); nothing was written"
+        )
+    return {
+        "maximum_error": worst,
+        "tolerance": tolerance,
+        "trials": [trial._asdict() for trial in trials],
     }
 
 
@@ -229,11 +193,6 @@ def _versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
-
-
-def _takes(told: Mapping[str, Any]) -> Takes:
-    ((name, numbers),) = told.items()
-    return Multiple(**numbers) if name == "multiple" else Window(**numbers)
 
 
 def _tried(program: Program, exported: Painting, pictures: Sequence[RGB]) -> Sequence[Trial]:
@@ -250,12 +209,17 @@ def _tried(program: Program, exported: Painting, pictures: Sequence[RGB]) -> Seq
             arrays = (image, hole)[: len(program.inputs)]
             expected, network_seconds = _timed(network, arrays)
             made, seconds = _timed(exported, arrays)
-            error = max(
-                float(np.max(np.abs(one - other)))
-                for one, other in zip(made, expected, strict=True)
-            )
+            error = _difference(made, expected)
             trials.append(Trial((n, height, width), kind, error, seconds, network_seconds))
     return trials
+
+
+def _difference(made: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
+    """The largest of any value: infinite for other shapes, no number if any value is none."""
+    if [array.shape for array in made] != [array.shape for array in expected]:
+        return math.inf
+    differences = [np.max(np.abs(one - other)) for one, other in zip(made, expected, strict=True)]
+    return float(np.max(differences))  # Python's own max may pass over what is no number
 
 
 def _shapes(takes: Takes) -> list[tuple[int, int, int]]:
@@ -309,10 +273,17 @@ def _painted(painting: Painting, arrays: Sequence[np.ndarray]) -> list[np.ndarra
     return [np.asarray(made) for made in painting(*arrays)]
 
 
-def _without(variables: Variables, dispensable: frozenset[tuple[str, str]]) -> Variables:
-    """The generator's variables without what filling holes does without."""
+def _painting_alone(network: NetworkFile) -> NetworkFile:
+    """The generator's network, without what filling holes does without.
+
+    What its state dict had that is not used goes with what is left out, if anything is.
+    """
+    dispensable = recipes.make(network.config).dispensable
     parts = {part for player, part in dispensable if player == "generator"}
-    return {
+    generator = network.players["generator"]
+    whole = not any(parts & tree.keys() for tree in generator.values())
+    alone = {
         kept: {name: part for name, part in tree.items() if name not in parts}
-        for kept, tree in variables.items()
+        for kept, tree in generator.items()
     }
+    return network._replace(players={"generator": alone}, unused=network.unused if whole else {})

@@ -6,8 +6,14 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from safetensors.numpy import save_file
 
+from jaxinpaint import trained
+from jaxinpaint.cli import train
 from jaxinpaint.cli.train import parse, run
+from jaxinpaint.interop.published_networks import as_published
+from jaxinpaint.recipes import CRFillConfig
+from jaxinpaint.recipes.fitting import first_state
 from jaxinpaint.trained import read_players
 
 TINY = [
@@ -75,3 +81,49 @@ def test_what_a_stage_starts_from_and_cuts_out_is_checked_before_anything_is_mad
     with pytest.raises(ValueError, match=r"--data\.shapes is for CR-Fill's holes"):
         run(parse(["--run", str(folder), "--data.shapes", str(tmp_path)]))
     assert not folder.exists()
+
+
+class Reached(Exception):
+    """Training would begin."""
+
+
+def state_dict(path: Path) -> Path:
+    """A file of CR-Fill's filling generator, or DeepFill's: they have the same names."""
+    config = CRFillConfig(("all",), width=4)
+    _, state = first_state(config)
+    params = {**state.players["generator"].variables["params"]}
+    del params["auxiliary"]
+    zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), params)
+    _, arrays = as_published(config, {"params": zeros})
+    save_file(arrays, path)
+    return path
+
+
+@pytest.mark.parametrize(("preset", "attention"), [("deepfill", True), ("crfill", False)])
+def test_what_a_file_does_not_tell_is_the_presets_and_files_are_read_once(
+    preset: str, attention: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, reads, read_network = state_dict(tmp_path / "file"), [], trained.read_network
+    monkeypatch.setattr(
+        trained, "read_network", lambda path: reads.append(path) or read_network(path)
+    )
+
+    def reached(*given, weights, **more) -> None:
+        weights()
+        raise Reached
+
+    monkeypatch.setattr(train, "train", reached)
+    small = [option for option in TINY if option not in ("--recipe.width", "4")]
+    order = parse([preset, "--init", str(path), "--run", str(tmp_path / "run"), *small])
+    recipe = order.config.recipe
+    assert isinstance(recipe, CRFillConfig)
+    assert (recipe.attention, recipe.width) == (attention, 4)
+    with pytest.raises(Reached):
+        run(order)
+    assert reads == [path]
+
+
+def test_files_and_programs_that_are_not_there_are_told_of(tmp_path: Path) -> None:
+    gone = tmp_path / "gone.pth"
+    with pytest.raises(ValueError, match=r"there is no run folder and no file .*gone\.pth"):
+        parse(["crfill", "--init", str(gone)])

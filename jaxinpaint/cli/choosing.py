@@ -4,23 +4,37 @@ import argparse
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import tyro
 
 from jaxinpaint.cli.presets import PRESETS
 from jaxinpaint.data.config import DataConfig
 from jaxinpaint.data.sources import absolute
-from jaxinpaint.recipes import RecipeConfig, network_options
+from jaxinpaint.recipes import RecipeConfig
 from jaxinpaint.run_config import RunConfig
-from jaxinpaint.trained import read_config
+from jaxinpaint.trained import Start, start
 
 
-def chosen(arguments: Sequence[str], *, prog: str, description: str) -> tuple[str, RunConfig]:
-    """The preset's name, and its config with options over it: ``[PRESET] [--OPTION ...]``.
+class Chosen(NamedTuple):
+    """What a command line chooses.
+
+    Attributes:
+        preset: its name.
+        config: of the preset, with options over it.
+        start: what the run starts from, if it does.
+    """
+
+    preset: str
+    config: RunConfig
+    start: Start | None
+
+
+def chosen(arguments: Sequence[str], *, prog: str, description: str) -> Chosen:
+    """What ``[PRESET] [--OPTION ...]`` chooses.
 
     Raises:
-        ValueError: if there is no such preset.
+        ValueError: if there is no such preset, or nothing to start from where it is said to be.
         SystemExit: after help, or a mistake in the options.
     """
     named = bool(arguments) and not arguments[0].startswith("-")
@@ -29,10 +43,12 @@ def chosen(arguments: Sequence[str], *, prog: str, description: str) -> tuple[st
         raise ValueError(f"there is no preset {preset!r}; there are {', '.join(PRESETS)}")
     _, default = PRESETS[preset]
     options = arguments[1:] if named else arguments
-    if (start_from := _start_from(options)) is not None:
-        recipe = _with_network_of(default.recipe, start_from)
+    started = (path := _start_from(options)) and start(path)
+    if path and started:
+        recipe = _with_network_of(default.recipe, started, path)
         default = dataclasses.replace(default, recipe=recipe)
-    return preset, overridden(default, options, prog=prog, description=description)
+    config = overridden(default, options, prog=prog, description=description)
+    return Chosen(preset, config, started)
 
 
 def _start_from(options: Sequence[str]) -> Path | None:
@@ -42,17 +58,17 @@ def _start_from(options: Sequence[str]) -> Path | None:
     return first.parse_known_args(options)[0].start_from
 
 
-def _with_network_of(recipe: RecipeConfig, path: Path) -> RecipeConfig:
-    """The recipe with the network that a run or a file has.
+def _with_network_of(recipe: RecipeConfig, start: Start, path: Path) -> RecipeConfig:
+    """The recipe with the network to start from, as far as that is told.
 
     Raises:
-        ValueError: if there is none, or it is of another recipe.
+        ValueError: if it is of another recipe.
     """
-    found = read_config(path)
+    found = start.config
     if type(found) is not type(recipe):
         of = [name for name, (_, preset) in PRESETS.items() if type(preset.recipe) is type(found)]
         raise ValueError(f"{path} is a network of another recipe: start with {' or '.join(of)}")
-    return dataclasses.replace(recipe, **network_options(found))
+    return dataclasses.replace(recipe, **start.network_options)
 
 
 def overridden(
@@ -84,4 +100,5 @@ def places(data: DataConfig) -> dict[str, Any]:
     return {
         **{name: source and absolute(source) for name, source in named.items()},
         "shapes": data.shapes and data.shapes.absolute(),
+        "manifest": data.manifest and data.manifest.absolute(),
     }

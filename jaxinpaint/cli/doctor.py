@@ -40,7 +40,7 @@ def doctor(arguments: Sequence[str]) -> None:
     own, rest = first.parse_known_args(arguments)
     if own.seconds < 0 or own.pictures < 1:
         raise ValueError("--seconds must be at least 0, and --pictures at least 1")
-    _, config = chosen(rest, prog="jaxinpaint doctor", description=DESCRIPTION)
+    _, config, _ = chosen(rest, prog="jaxinpaint doctor", description=DESCRIPTION)
     findings = []
     for finding in examine(config, folder=own.run, most=own.pictures, seconds=own.seconds):
         findings.append(finding)

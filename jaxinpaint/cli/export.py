@@ -29,27 +29,27 @@ def export(
     (docs/checkpoints.md)
 
     Args:
-        run: A run folder, or a file of a network.
+        run: A run folder; a file of a network; or an export that is one (safetensors, torch).
         kind: What is written.
         output: The folder to make, for the export and export.json, which tells how it was tried.
-            By default RUN/exported/FORMAT.
+            By default RUN/exported/FORMAT, or for a file NAME-exported/FORMAT beside it.
         weights: The generator's running average, where the run keeps one; or those that it trains.
         tolerance: The largest difference from what the network paints, in [0, 1].
     """
     from jaxinpaint import exported
     from jaxinpaint.data.config import DataConfig
     from jaxinpaint.data.examples import held_out_pictures
+    from jaxinpaint.interop.export_folders import FILES
     from jaxinpaint.interop.published_networks import departures
     from jaxinpaint.trained import read_generator
 
-    folder = output or (run.with_suffix("") if run.is_file() else run) / "exported" / kind
-    config, variables = read_generator(run, average=weights == "average")
+    beside = run.with_name(f"{run.stem}-exported") if run.is_file() else run / "exported"
+    folder = output or beside / kind
+    network = read_generator(run, average=weights == "average")
     trials = exported.export(
-        config,
-        variables,
+        network,
         folder,
         kind=kind,
-        source=f"{run.name}, {weights} weights",
         pictures=list(held_out_pictures(DataConfig(), print)),
         tolerance=tolerance,
     )
@@ -60,10 +60,10 @@ def export(
             f"  {1000 * network_seconds:11.1f}"
         )
     if kind == "torch":
-        for option, (own, theirs) in departures(config, variables).items():
+        for option, (own, theirs) in departures(network).items():
             log.warning(
                 "the program whose names these weights have paints otherwise: its %s is %s, "
                 "this network's %s (docs/checkpoints.md)",
                 *(option.replace("_", " "), theirs, own),
             )
-    print(folder / exported.FILES[kind])
+    print(folder / FILES[kind])

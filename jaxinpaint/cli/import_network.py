@@ -35,16 +35,21 @@ def import_network(
         attention: FILE is of DeepFill, which zengxianyu/crfill saves under the same names.
     """
     from jaxinpaint.interop import network_files
-    from jaxinpaint.interop.published_networks import read_network, with_discriminators
+    from jaxinpaint.interop.published_networks import (
+        read_network,
+        warn_of_untold,
+        with_discriminators,
+    )
 
     if output.suffix != ".safetensors":
         raise ValueError(f"{output} must end in .safetensors, which is what is written")
-    if output.exists() and output.samefile(file):
-        raise ValueError(f"{output} would be written over; choose another output")
+    if output.exists():
+        raise ValueError(f"{output} is there already; choose another output, or remove it")
+    network = read_network(file, attention=attention)
+    warn_of_untold(network, file)
     judges = {"fine": discriminator, "auxiliary": auxiliary_discriminator}
     network = with_discriminators(
-        read_network(file, attention=attention),
-        {name: read_network(path) for name, path in judges.items() if path is not None},
+        network, {name: read_network(path) for name, path in judges.items() if path is not None}
     )
     network_files.write(network, output)
     _tell(network, output)

@@ -37,10 +37,9 @@ def inpaint(
             EXIF and colour profile stay; pictures turned by EXIF are written upright.
     """
     from jaxinpaint.inpainter import load
-    from jaxinpaint.run_config import load_config
+    from jaxinpaint.trained import require_there
 
-    if not (run.is_file() or (run / "export.json").exists()):
-        load_config(run)  # first, because it is quick to fail
+    require_there(run)  # first, because it is quick to fail
     jobs = planned(image, output)
     holes = _holes(image, hole, [job.picture for job in jobs])
     check_sources_stay(jobs, [*holes, *holes.values()])

@@ -5,9 +5,9 @@ import dataclasses
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from functools import cache, partial
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from typing import NamedTuple
 import jax
 import platformdirs
 
+from jaxinpaint.array_typing import Variables
 from jaxinpaint.cli import choosing, told_plainly
 from jaxinpaint.cli.assembling import Assembly, Skipped, abstract_state, assemble, check_steps
 from jaxinpaint.cli.showing import Show, show_held_out
@@ -22,7 +23,7 @@ from jaxinpaint.nets.network import dtype_of
 from jaxinpaint.recipes import CRFillConfig, PartialConvConfig, RecipeConfig, network_options
 from jaxinpaint.recipes.base import Recipe
 from jaxinpaint.run_config import FILE, RunConfig, as_text, load_config, save_config
-from jaxinpaint.trained import read_config, read_players
+from jaxinpaint.trained import Start, read_players
 from jaxinpaint.training import processes, run_lock
 from jaxinpaint.training.beginning import require_fitting
 from jaxinpaint.training.loop import Trained, train
@@ -42,11 +43,19 @@ WORDS = {
 
 
 class Order(NamedTuple):
-    """What the command line asks for."""
+    """What the command line asks for.
+
+    Attributes:
+        config: of the run.
+        folder: of the run.
+        resumes: whether it goes on.
+        start: what it starts from, if it is new and does.
+    """
 
     config: RunConfig
     folder: Path
     resumes: bool
+    start: Start | None = None
 
 
 def main() -> None:
@@ -98,11 +107,11 @@ def parse(arguments: Sequence[str]) -> Order:
         if where.run is not None:
             raise ValueError("--resume goes on in its own folder; leave out --run")
         return _resumed(where.resume, rest)
-    preset, config = choosing.chosen(rest, **WORDS)
+    preset, config, start = choosing.chosen(rest, **WORDS)
     # Of all processes: another may find that the first one has made its folder.
     folder = Path(processes.from_first(str(where.run or _new_folder(preset))))
     _require_new(folder)
-    return Order(config, folder, resumes=False)
+    return Order(config, folder, resumes=False, start=start)
 
 
 def _require_new(folder: Path) -> None:
@@ -125,11 +134,10 @@ def run(order: Order) -> Trained:
     processes.require_alike(as_text(config), "the config")
     show = show_held_out(recipe, config.data, skipped.tell)
     check_steps(recipe, config, parts.placement)
-    weights = config.start_from and cache(partial(read_players, config.start_from))
-    if config.start_from and weights and not order.resumes:
-        _require_same_network(config.recipe, read_config(config.start_from))
+    if order.start is not None:
+        _require_same_network(config.recipe, order.start)
         state = abstract_state(recipe, config.data)
-        require_fitting(weights(), state, recipe.dispensable)
+        require_fitting(order.start.players(), state, recipe.dispensable)
     with run_lock.locked(folder):
         if not order.resumes:
             _require_new(folder)  # still: another may have taken it since
@@ -146,7 +154,7 @@ def run(order: Order) -> Trained:
             crops_from=parts.crops_from,
             sample=show and show.sample,
             judge=show and show.judge,
-            weights=weights,
+            weights=_weights(order),
             dtype=dtype_of(config.step.precision),
         )
         _tell_skipped(skipped)
@@ -159,16 +167,24 @@ def run(order: Order) -> Trained:
     return trained
 
 
-def _require_same_network(recipe: RecipeConfig, found: RecipeConfig) -> None:
+def _weights(order: Order) -> Callable[[], Mapping[str, Variables]] | None:
+    """Reads what a run starts from; one that goes on need not, if it has saved anything."""
+    if order.start is not None:
+        return order.start.players
+    start_from = order.config.start_from
+    return None if start_from is None else partial(read_players, start_from)
+
+
+def _require_same_network(recipe: RecipeConfig, start: Start) -> None:
     """Raises ValueError if a recipe's network is another function than the one to start from."""
-    if type(recipe) is not type(found):
+    if type(recipe) is not type(start.config):
         raise ValueError("--start-from is a network of another recipe")
-    there = network_options(found)
-    for name, value in network_options(recipe).items():
-        if there[name] != value:
+    own = network_options(recipe)
+    for name, there in start.network_options.items():
+        if own[name] != there:
             option = name.replace("_", "-")
             raise ValueError(
-                f"--recipe.{option} is {value}, and {there[name]} in the network to start from: "
+                f"--recipe.{option} is {own[name]}, and {there} in the network to start from: "
                 "leave it out, and it is taken from there"
             )
 

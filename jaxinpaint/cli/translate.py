@@ -27,11 +27,10 @@ def translate(
             It is a new picture of the same size: in colour, upright and opaque.
             EXIF and colour profile are not taken over from the one it is made from.
     """
-    from jaxinpaint.run_config import load_config
+    from jaxinpaint.trained import require_there
     from jaxinpaint.translator import load
 
-    if not (run.is_file() or (run / "export.json").exists()):
-        load_config(run)  # first, because it is quick to fail
+    require_there(run)  # first, because it is quick to fail
     jobs = planned(image, output)
     check_sources_stay(jobs, [job.picture for job in jobs])
     translator = load(run)

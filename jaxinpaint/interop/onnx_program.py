@@ -1,7 +1,8 @@
 """Programs that paint as ONNX, which onnxruntime and others run."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,6 @@ def write(program: Program, path: Path) -> None:
         raise ModuleNotFoundError(
             f"exporting to ONNX needs {error.name}: pip install 'jaxinpaint[onnx]'"
         ) from error
-    logging.getLogger("onnx_ir.serde").setLevel(logging.ERROR)  # it warns of shapes it leaves out
     shape = symbolic_shape(program.takes)
     arguments = [jax.ShapeDtypeStruct((*shape, n), jnp.float32) for n in program.channels]
     # Traced before jax2onnx does: that puts functions of its own in place of NumPy's, which
@@ -52,14 +52,15 @@ def write(program: Program, path: Path) -> None:
             lax.slice(arrays[0], (0,) * 4, arrays[0].shape, (1, takes.of, takes.of, 1))
         return _evaluated(traced.jaxpr, traced.consts, arrays)
 
-    model = to_onnx(
-        evaluated,
-        arguments,
-        model_name="jaxinpaint",
-        opset=OPSET,
-        input_names=[name for name, _ in program.inputs],
-        output_names=list(program.outputs),
-    )
+    with _without_warnings("onnx_ir.serde"):  # of shapes that it leaves out
+        model = to_onnx(
+            evaluated,
+            arguments,
+            model_name="jaxinpaint",
+            opset=OPSET,
+            input_names=[name for name, _ in program.inputs],
+            output_names=list(program.outputs),
+        )
     for made in model.graph.output:  # it loses the names of some sides
         made.type.tensor_type.shape.CopyFrom(model.graph.input[0].type.tensor_type.shape)
     onnx.save_model(model, path)
@@ -90,6 +91,18 @@ def read(path: Path) -> Painting:
         return tuple(np.asarray(made) for made in session.run(None, given))
 
     return painting
+
+
+@contextmanager
+def _without_warnings(name: str) -> Iterator[None]:
+    """Keeps a logger from warning for a while."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _evaluated(jaxpr: core.Jaxpr, consts: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:
@@ -125,7 +138,7 @@ def _called(params: Mapping[str, Any], name: str, given: Sequence[Any]) -> list[
 def _padded(x: Array, value: Array, config: Sequence[tuple[Any, ...]]) -> Array:
     for axis, (before, after, between) in enumerate(config):
         if between or before < 0 or after < 0:
-            raise NotImplementedError("only padding around arrays is written as concatenations")
+            raise ValueError("only padding around arrays is written as concatenations")
         borders = [
             jnp.broadcast_to(value, (*x.shape[:axis], n, *x.shape[axis + 1 :])).astype(x.dtype)
             for n in (before, after)

@@ -1,6 +1,6 @@
 """Programs that paint: a network with its weights inside, from pictures to pictures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -14,7 +14,13 @@ from jaxinpaint.recipes.base import Multiple, Recipe, Takes, Window
 # ``(image) -> (made,)``; arrays of any library, float32 in [0, 1], NHWC.
 Painting: TypeAlias = Callable[..., tuple[Any, ...]]
 
+Inputs: TypeAlias = tuple[tuple[str, int], ...]  # their names and channels
 INPAINT, TRANSLATE = (("image", 3), ("hole", 1)), (("image", 3),)
+# The names of what is made from each.
+OUTPUTS: Mapping[Inputs, tuple[str, ...]] = {
+    INPAINT: ("composite", "output"),
+    TRANSLATE: ("made",),
+}
 
 
 class Program(NamedTuple):
@@ -22,15 +28,18 @@ class Program(NamedTuple):
 
     Attributes:
         call: what it computes.
-        inputs: their names and channels.
-        outputs: their names.
+        inputs: of that.
         takes: what pictures it can be given.
     """
 
     call: Painting
-    inputs: tuple[tuple[str, int], ...]
-    outputs: tuple[str, ...]
+    inputs: Inputs
     takes: Takes
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Their names."""
+        return OUTPUTS[self.inputs]
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -53,14 +62,14 @@ def program_of(recipe: Recipe, variables: Variables) -> Program:
         def made(image: Image) -> tuple[Image]:
             return (translate(variables, image),)
 
-        return Program(made, TRANSLATE, ("made",), recipe.takes)
+        return Program(made, TRANSLATE, recipe.takes)
     inpaint = recipe.inpaint
 
     def painted(image: Image, hole: Hole) -> tuple[Image, Image]:
         output, composite = inpaint(variables, image, hole)
         return composite, output
 
-    return Program(painted, INPAINT, ("composite", "output"), recipe.takes)
+    return Program(painted, INPAINT, recipe.takes)
 
 
 def symbolic_shape(takes: Takes) -> tuple[Any, ...]:

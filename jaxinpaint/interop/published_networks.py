@@ -1,5 +1,6 @@
 """Networks that others published, recognised by the keys of their state dicts."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +10,7 @@ import numpy as np
 
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.interop import context_encoder, crfill, partial_conv
-from jaxinpaint.interop.network_files import (
-    NetworkFile,
-    config_from_text,
-    first_state,
-    is_network_file,
-    read,
-)
+from jaxinpaint.interop.network_files import NetworkFile, is_network_file, read
 from jaxinpaint.interop.state_dicts import (
     PublishedProgram,
     listed,
@@ -23,7 +18,7 @@ from jaxinpaint.interop.state_dicts import (
     to_variables,
     unused_arrays,
 )
-from jaxinpaint.interop.weight_files import Arrays, UnreadableWeights, read_noted
+from jaxinpaint.interop.weight_files import Arrays, UnreadableWeights, blaming, read_noted
 from jaxinpaint.recipes import (
     ContextEncoderConfig,
     CRFillConfig,
@@ -32,7 +27,10 @@ from jaxinpaint.recipes import (
     RecipeConfig,
     network_options,
 )
-from jaxinpaint.recipes.fitting import shapes
+from jaxinpaint.recipes.converting import config_from_text
+from jaxinpaint.recipes.fitting import described, first_state
+
+log = logging.getLogger(__name__)
 
 
 class PublishedNetwork(NamedTuple):
@@ -64,23 +62,19 @@ def recognised(
 
     Raises:
         UnreadableWeights: if it is of no program that is known, lacks arrays or has unknown ones,
-            or an array has another shape or type than the network's.
+            or an array has another shape or type than the network's. Anything else may be raised
+            where it makes no sense.
     """
     if isinstance(told, CRFillConfig):
         attention = told.attention
     program = _program(arrays, attention)
-    try:
-        config = program.config(arrays) if told is None else told
-    # What says how large the network is lies in the file, and may be anything.
-    except (KeyError, IndexError, ValueError) as error:
-        raise UnreadableWeights(f"a damaged network of {program.name}: {error}") from error
+    config = program.config(arrays) if told is None else told
     variables = to_variables(program, config, arrays)
-    wanted = _shapes(program, config)
+    found, wanted = described(variables), _described(program, config)
     for key, (place, _) in program.entries(config).items():
-        found = _at(variables, place).shape
-        if found != wanted.get(place):
+        if found[place] != wanted.get(place):
             raise UnreadableWeights(
-                f"{key} is {found} (axes as here), where this network of {program.name} has "
+                f"{key} is {found[place]} (axes as here), where this network of {program.name} has "
                 f"{wanted.get(place, 'nothing')}"
             )
     return PublishedNetwork(program, config, variables, unused_arrays(program, arrays))
@@ -111,7 +105,7 @@ def as_published(
     return program, to_state_dict(program, with_stages_of(config, variables), variables)
 
 
-def departures(config: RecipeConfig, variables: Variables) -> dict[str, tuple[Any, Any]]:
+def departures(network: NetworkFile) -> dict[str, tuple[Any, Any]]:
     """In what a generator is another network than the program's whose names its arrays have.
 
     Returns:
@@ -120,11 +114,11 @@ def departures(config: RecipeConfig, variables: Variables) -> dict[str, tuple[An
     Raises:
         ValueError: as `as_published`.
     """
-    program, arrays = as_published(config, variables)
+    program, arrays = as_published(network.config, network.players["generator"])
     published = program.config(arrays)
     return {
         name: (own, getattr(published, name))
-        for name, own in network_options(config).items()
+        for name, own in network_options(network.config).items()
         # A width is what makes the arrays as large as they are.
         if name != "width" and own != getattr(published, name)
     }
@@ -161,23 +155,14 @@ def _program(arrays: Arrays, attention: bool) -> PublishedProgram:
     return program
 
 
-def _shapes(
-    program: PublishedProgram, config: RecipeConfig
-) -> dict[tuple[str, ...], tuple[int, ...]]:
-    """The shapes of a network's variables, by their places."""
+def _described(program: PublishedProgram, config: RecipeConfig) -> dict[tuple[str, ...], str]:
+    """The shapes and types of a network's variables, by their places."""
     _, state = first_state(config)
     variables = state.players[program.player].variables
     if isinstance(config, CRFillConfig) and program.player == "discriminator":
         # Two of a kind: one for the fine picture, one for the branch's.
         variables = {kept: judges["fine"] for kept, judges in variables.items()}
-    return shapes(variables)
-
-
-def _at(variables: Variables, place: tuple[str, ...]) -> np.ndarray:
-    node = variables
-    for part in place:
-        node = node[part]
-    return node  # type: ignore[return-value]
+    return described(variables)
 
 
 def read_network(path: Path, *, attention: bool = False) -> NetworkFile:
@@ -196,12 +181,43 @@ def read_network(path: Path, *, attention: bool = False) -> NetworkFile:
             raise UnreadableWeights(f"{path} says itself whether its network has attention")
         return read(path)
     arrays, note = read_noted(path)
-    try:
+    with blaming(path):
         told = None if note is None else config_from_text(note)
         program, config, variables, unused = recognised(arrays, attention=attention, told=told)
-    except UnreadableWeights as error:
-        raise UnreadableWeights(f"{path}: {error}") from error
-    return NetworkFile(config, {program.player: variables}, f"{path.name}, {program.name}", unused)
+    untold = frozenset() if told or attention else _untold(config)
+    source = f"{path.name}, {program.name}"
+    return NetworkFile(config, {program.player: variables}, source, unused, untold)
+
+
+def _untold(config: RecipeConfig) -> frozenset[str]:
+    """The options that a state dict does not tell: CR-Fill's without the branch may be DeepFill."""
+    alike = isinstance(config, CRFillConfig) and "auxiliary" not in config.stages
+    return frozenset({"attention"}) if alike else frozenset()
+
+
+def read_painting(path: Path) -> NetworkFile:
+    """The network in a file, as `read_network`, which has to be one that paints.
+
+    It is told of if the file does not tell which function its network is.
+
+    Raises:
+        UnreadableWeights: also if it is a discriminator.
+        OSError: if the file can't be read.
+    """
+    network = read_network(path)
+    if "generator" not in network.players:
+        raise UnreadableWeights(f"{path} holds no network that paints: {network.source}")
+    warn_of_untold(network, path)
+    return network
+
+
+def warn_of_untold(network: NetworkFile, path: Path) -> None:
+    """Tells that a network is taken for CR-Fill's where its file may be DeepFill's."""
+    if network.untold:
+        log.warning(
+            "%s may be DeepFill's, which has the same names: jaxinpaint import %s --attention",
+            *(path, path),
+        )
 
 
 def with_discriminators(network: NetworkFile, judges: Mapping[str, NetworkFile]) -> NetworkFile:
@@ -214,32 +230,44 @@ def with_discriminators(network: NetworkFile, judges: Mapping[str, NetworkFile])
     Raises:
         UnreadableWeights: if one is none, of another program, or not for this generator.
     """
+    _require_together(network, judges)
     if not judges:
         return network
+    match network.config, judges["fine"].config:
+        case CRFillConfig() as config, CRFillConfig(discriminator_width=width):
+            if config.attention and "auxiliary" in judges:
+                raise UnreadableWeights("with attention there is no branch to be judged")
+        case ContextEncoderConfig(size=size) as config, ContextEncoderConfig(
+            discriminator_width=width
+        ) as judged if len(judges) == 1:
+            if judged.size != size:
+                raise UnreadableWeights(f"{judges['fine'].source} judges pictures of another size")
+        case _:
+            raise UnreadableWeights(f"{network.source} was not trained with such discriminators")
+    return network._replace(
+        config=replace(config, discriminator_width=width),
+        players={**network.players, "discriminator": _discriminator(config, judges)},
+        source=", ".join([network.source, *(judge.source for judge in judges.values())]),
+    )
+
+
+def _require_together(network: NetworkFile, judges: Mapping[str, NetworkFile]) -> None:
+    """Raises UnreadableWeights unless these are a generator and discriminators of one program."""
     for judge in judges.values():
         if judge.players.keys() != {"discriminator"} or type(judge.config) is not type(
             network.config
         ):
             raise UnreadableWeights(f"{judge.source} is no discriminator for {network.source}")
-    if "generator" not in network.players or "fine" not in judges:
+    if "generator" not in network.players or (judges and "fine" not in judges):
         raise UnreadableWeights("a discriminator goes with its generator, the branch's with both")
+
+
+def _discriminator(config: RecipeConfig, judges: Mapping[str, NetworkFile]) -> Variables:
+    """The variables as a recipe has them: CR-Fill's are of two discriminators, by name."""
     variables = {name: judge.players["discriminator"] for name, judge in judges.items()}
-    fine = judges["fine"].config
-    match network.config, fine:
-        case CRFillConfig() as config, CRFillConfig():
-            width = fine.discriminator_width
-            players = {
-                kept: {name: own[kept] for name, own in variables.items()}
-                for kept in ("params", "spectral_norm")
-            }
-        case ContextEncoderConfig() as config, ContextEncoderConfig() if len(judges) == 1:
-            if fine.size != config.size:
-                raise UnreadableWeights(f"{judges['fine'].source} judges pictures of another size")
-            width, players = fine.discriminator_width, variables["fine"]
-        case _:
-            raise UnreadableWeights(f"{network.source} was not trained with such discriminators")
-    return network._replace(
-        config=replace(config, discriminator_width=width),
-        players={**network.players, "discriminator": players},
-        source=", ".join([network.source, *(judge.source for judge in judges.values())]),
-    )
+    if not isinstance(config, CRFillConfig):
+        return variables["fine"]
+    return {
+        kept: {name: own[kept] for name, own in variables.items()}
+        for kept in ("params", "spectral_norm")
+    }

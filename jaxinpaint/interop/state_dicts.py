@@ -80,12 +80,22 @@ def to_variables(program: PublishedProgram, config: RecipeConfig, arrays: Arrays
             raise UnreadableWeights(
                 f"{key} is not {constant.flat[0]:g} everywhere, as it has to be"
             )
+    return nested(
+        {
+            place: _as_here(key, np.asarray(arrays[key]), layout)
+            for key, (place, layout) in entries.items()
+        }
+    )
+
+
+def nested(arrays: Mapping[tuple[str, ...], np.ndarray]) -> dict[str, Any]:
+    """Variables from arrays by their places in them."""
     variables: dict[str, Any] = {}
-    for key, (place, layout) in entries.items():
+    for place, array in arrays.items():
         node = variables
         for part in place[:-1]:
             node = node.setdefault(part, {})
-        node[place[-1]] = _as_here(key, np.asarray(arrays[key]), layout)
+        node[place[-1]] = array
     return variables
 
 

@@ -4,23 +4,24 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxinpaint.array_typing import Variables
-from jaxinpaint.interop.network_files import config_as_text
+from jaxinpaint.interop.network_files import NetworkFile
 from jaxinpaint.interop.published_networks import as_published, with_stages_of
 from jaxinpaint.interop.weight_files import NOTE
-from jaxinpaint.recipes import RecipeConfig
+from jaxinpaint.recipes.converting import config_as_text
 
 
-def write(config: RecipeConfig, variables: Variables, path: Path) -> None:
+def write(network: NetworkFile, path: Path) -> None:
     """Writes a generator as ``{"state_dict": ..., "jaxinpaint": its config}``.
 
     The state dict is one that the network loads strictly, of the program whose keys it has: with
-    the constants that this stores, and counters of zero.
+    the constants that this stores, and what the network's own state dict had that is not used;
+    without one counters are zero.
 
     Raises:
         ValueError: for a network that no program with published weights has.
         ModuleNotFoundError: without PyTorch.
     """
+    config, variables = network.config, network.players["generator"]
     _, arrays = as_published(config, variables)
     try:
         import torch  # pyright: ignore[reportMissingImports] (an extra)
@@ -34,7 +35,8 @@ def write(config: RecipeConfig, variables: Variables, path: Path) -> None:
         for key in arrays
         if key.endswith("running_mean")
     }
-    tensors = {key: torch.from_numpy(np.array(a)) for key, a in (arrays | counters).items()}
+    kept = counters | dict(network.unused) | arrays
+    tensors = {key: torch.from_numpy(np.array(array)) for key, array in kept.items()}
     torch.save(
         {"state_dict": tensors, NOTE: config_as_text(with_stages_of(config, variables))}, path
     )

@@ -1,12 +1,16 @@
 """Weight files of any of three formats, as arrays by name."""
 
 import hashlib
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
 from jaxinpaint.interop.torch_files import NotTorch, read_torch
 
@@ -18,6 +22,22 @@ NOTE = "jaxinpaint"  # beside a state dict: the config of the recipe that it is 
 
 class UnreadableWeights(ValueError):
     """A weight file that can't be read, or does not hold what it should."""
+
+
+@contextmanager
+def blaming(path: Path) -> Iterator[None]:
+    """Makes UnreadableWeights, which name the file, of whatever is raised about what it says.
+
+    What a damaged or hostile file says may be anything, and so may what is raised about it.
+    """
+    try:
+        yield
+    except UnreadableWeights as error:
+        raise UnreadableWeights(f"{path}: {error}") from error
+    except Exception as error:
+        raise UnreadableWeights(
+            f"{path} is damaged, or not what it says it is ({type(error).__name__}: {error})"
+        ) from error
 
 
 def read_arrays(path: Path) -> Arrays:
@@ -38,12 +58,47 @@ def read_arrays(path: Path) -> Arrays:
     if first.startswith((ZIP, b"\x80\x02")):
         return _state_dict(_read_torch(path), path)
     if first[8:9] == b"{":
-        return _read_safetensors(path)
+        return read_safetensors(path)[0]
     raise UnreadableWeights(
         f"{path} is no PyTorch, HDF5 or safetensors file; it begins with {first!r}"
         + ("" if first else ": it is empty")
-        + (": a web page?" if first.lstrip().startswith(b"<") else "")
+        + (": a web page?" if first.lstrip().lower().startswith((b"<!", b"<h")) else "")
     )
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, np.ndarray], Mapping[str, str]]:
+    """The arrays of a safetensors file, by name, and what is noted beside them.
+
+    Raises:
+        UnreadableWeights: if it is damaged, or its numbers are of a type that NumPy has not.
+        OSError: if the file can't be opened.
+    """
+    try:
+        with safe_open(path, framework="np") as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return arrays, file.metadata() or {}
+    except SafetensorError as error:
+        raise UnreadableWeights(f"{path} is damaged or cut short: {error}") from error
+    except AttributeError as error:
+        raise UnreadableWeights(f"{path} holds numbers that NumPy has no type for") from error
+
+
+def write_safetensors(arrays: Arrays, path: Path, told: Mapping[str, str]) -> None:
+    """Writes arrays, and what is told of them; a file that is there is replaced by a whole one.
+
+    Raises:
+        OSError: if it can't be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        # Not safetensors' save_file: nobody but the user may read what that makes.
+        partial.write_bytes(save(dict(arrays), dict(told)))
+        partial.replace(path)
+    except OSError as error:  # such as a full disk
+        raise OSError(f"{path} can't be written: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def check_named_hash(path: Path) -> None:
@@ -108,18 +163,6 @@ def _state_dict(tree: Any, path: Path) -> Arrays:
     ):
         raise UnreadableWeights(f"{path} holds no state dict: no arrays by name")
     return tree
-
-
-def _read_safetensors(path: Path) -> Arrays:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise UnreadableWeights(f"{path} is damaged or cut short: {error}") from error
-    except AttributeError as error:
-        raise UnreadableWeights(f"{path} holds numbers that NumPy has no type for") from error
 
 
 def _read_hdf5(path: Path) -> Arrays:

@@ -2,7 +2,10 @@
 
 import jax
 
+from jaxinpaint import recipes
 from jaxinpaint.array_typing import Variables
+from jaxinpaint.recipes import RecipeConfig
+from jaxinpaint.recipes.base import Multiple, Recipe, TrainState
 
 Place = tuple[str, ...]  # of an array in nested variables
 Parts = frozenset[tuple[str, str]]  # of players, as of `Recipe.dispensable`
@@ -22,10 +25,10 @@ def misfit(
     Returns:
         None if nothing does.
     """
-    found, fitting = shapes(given), shapes(wanted)
+    found, fitting = described(given), described(wanted)
     there = {part for _, part, *_ in found}
     missing = {part for name, part in dispensable if name == player} - there
-    fitting = {place: shape for place, shape in fitting.items() if place[1] not in missing}
+    fitting = {place: what for place, what in fitting.items() if place[1] not in missing}
     for place in sorted(found | fitting):
         if found.get(place) != fitting.get(place):
             return (
@@ -35,7 +38,18 @@ def misfit(
     return None
 
 
-def shapes(variables: Variables) -> dict[Place, tuple[int, ...]]:
-    """The shapes of arrays, by their places."""
+def described(variables: Variables) -> dict[Place, str]:
+    """The shapes and types of arrays, such as ``(3, 3, 4, 64) float32``, by their places."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(variables)
-    return {tuple(part.key for part in place): leaf.shape for place, leaf in leaves}
+    return {
+        tuple(part.key for part in place): f"{leaf.shape} {leaf.dtype}" for place, leaf in leaves
+    }
+
+
+def first_state(config: RecipeConfig) -> tuple[Recipe, TrainState]:
+    """The recipe of a config, and the shapes of its first state."""
+    recipe = recipes.make(config)
+    takes = recipe.takes
+    side = max(takes.of, takes.least) if isinstance(takes, Multiple) else takes.side
+    state = jax.eval_shape(lambda key: recipe.init(key, (side, side)), jax.random.key(0))
+    return recipe, state

@@ -1,7 +1,13 @@
 """Published checkpoints through the public doors: files as the programs write them."""
 
+import json
 import math
+import os
+import resource
+import struct
+import tracemalloc
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +25,13 @@ import jaxinpaint
 from jaxinpaint import recipes
 from jaxinpaint.cli.import_network import import_network
 from jaxinpaint.interop import network_files
+from jaxinpaint.interop.network_files import NetworkFile, is_network_file
 from jaxinpaint.interop.published_networks import as_published, read_network
-from jaxinpaint.interop.weight_files import UnreadableWeights
+from jaxinpaint.interop.weight_files import UnreadableWeights, digest_of
 from jaxinpaint.nets.vgg import MEAN, STD
-from jaxinpaint.recipes import ContextEncoderConfig, CRFillConfig, PartialConvConfig
+from jaxinpaint.recipes import ContextEncoderConfig, CRFillConfig, PartialConvConfig, RecipeConfig
+from jaxinpaint.recipes.converting import config_as_text
+from jaxinpaint.recipes.fitting import first_state
 from jaxinpaint.trained import read
 
 # What the references' authors state.
@@ -76,7 +85,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def imported(path: Path, folder: Path, **options: Any) -> Path:
-    output = folder / f"{path.stem}.safetensors"
+    output = folder / f"{path.stem}-{len(list(folder.iterdir()))}.safetensors"
     import_network(path, output=output, **options)
     return output
 
@@ -203,6 +212,46 @@ def test_what_says_which_network_it_is_comes_from_the_file(files) -> None:
     assert configs["deepfill"] == CRFillConfig(stages=("all",))  # unless it is said to be DeepFill
 
 
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What this package warned of."""
+    return [told.message for told in caplog.records if told.name.startswith("jaxinpaint")]
+
+
+def test_what_may_be_deepfills_is_told_of(files, tmp_path: Path, caplog) -> None:
+    network = read_network(files["deepfill"])
+    assert network.untold == {"attention"}
+    assert not read_network(files["deepfill"], attention=True).untold
+    assert not read_network(files["zengxianyu"]).untold
+    jaxinpaint.load(files["deepfill"])
+    taken = imported(files["deepfill"], tmp_path)
+    message = "may be DeepFill's, which has the same names: jaxinpaint import"
+    assert [message in told for told in warnings(caplog)] == [True, True]
+    caplog.clear()
+    for path in (taken, imported(files["deepfill"], tmp_path, attention=True)):
+        jaxinpaint.load(path)
+    assert not warnings(caplog)
+
+
+def test_what_is_to_be_imported_is_never_written_over(files, tmp_path: Path) -> None:
+    judge = tmp_path / "judge.safetensors"
+    save_file(boyuanjiang("netlocalD"), judge)
+    whole = judge.read_bytes()
+    with pytest.raises(ValueError, match="is there already"):
+        import_network(files["boyuanjiang"], output=judge, discriminator=judge)
+    assert judge.read_bytes() == whole
+
+
+def test_discriminators_that_have_nothing_to_judge_are_refused(files, tmp_path: Path) -> None:
+    judge = tmp_path / "judge.safetensors"
+    save_file(zengxianyu("netD"), judge)
+    given = {"attention": True, "discriminator": judge, "auxiliary_discriminator": judge}
+    with pytest.raises(UnreadableWeights, match="no branch to be judged"):
+        imported(files["deepfill"], tmp_path, **given)
+    with pytest.raises(UnreadableWeights, match="goes with its generator"):
+        imported(judge, tmp_path)
+    assert list(tmp_path.iterdir()) == [judge]
+
+
 def changed(arrays: Arrays, change: Callable[[Arrays], Any]) -> Arrays:
     change(arrays)
     return arrays
@@ -216,8 +265,12 @@ def changed(arrays: Arrays, change: Callable[[Arrays], Any]) -> Arrays:
         (changed(tanimutomo(), lambda a: a.pop("dec_3.conv.weight")), r"has also dec_3\.conv"),
         (changed(tanimutomo(), lambda a: a.pop("enc_3.conv.weight")), "not all from 1 on"),
         (
+            changed(tanimutomo(), lambda a: a.update({"enc_3.surprise": np.zeros(1)})),
+            r"has no enc_3\.surprise",
+        ),
+        (
             changed(tanimutomo(), lambda a: a.update({"enc_9.surprise": np.zeros(1)})),
-            r"levels|has no enc_9\.surprise",
+            "has the levels .* 9], not all from 1 on",
         ),
         (
             changed(naoto0804(), lambda a: a["enc_2.conv.mask_conv.weight"].fill(2)),
@@ -296,9 +349,8 @@ def test_a_branch_may_be_missing_as_a_whole_only(files, tmp_path: Path) -> None:
     network_files.write(network._replace(players={"generator": {"params": params}}), path)
     assert "auxiliary" not in read_network(path).players["generator"]["params"]
     half = {"params": params | {"auxiliary": {"enc_1": branch["enc_1"]}}}
-    network_files.write(network._replace(players={"generator": half}), path)
     with pytest.raises(UnreadableWeights, match="of another generator than it says"):
-        read_network(path)
+        network_files.write(network._replace(players={"generator": half}), path)
 
 
 def test_a_network_file_keeps_every_bit(tmp_path: Path) -> None:
@@ -313,7 +365,165 @@ def test_a_network_file_keeps_every_bit(tmp_path: Path) -> None:
 
 def test_a_file_that_can_not_be_written_is_told_and_leaves_nothing(files, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match=r"Not a directory|exists"):
+    with pytest.raises(OSError, match="exists"):
         import_network(files["boyuanjiang"], output=tmp_path / "file" / "x.safetensors")
     with pytest.raises(ValueError, match=r"must end in \.safetensors"):
         import_network(files["boyuanjiang"], output=tmp_path / "x.pth")
+    with (
+        files_of_at_most(100_000),
+        pytest.raises(OSError, match=r"x\.safetensors can't be written"),
+    ):
+        import_network(files["boyuanjiang"], output=tmp_path / "x.safetensors")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@contextmanager
+def files_of_at_most(size: int):
+    """As on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+TINY = PartialConvConfig(layer_size=2, width=0.06)
+
+
+def filled_with(value: Any) -> dict[str, Any]:
+    """The variables of a tiny generator."""
+    _, state = first_state(TINY)
+    variables = state.players["generator"].variables
+    return jax.tree.map(lambda leaf: np.full(leaf.shape, value), variables)
+
+
+def test_network_files_may_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
+    path = tmp_path / "network.safetensors"
+    before = os.umask(0o022)
+    try:
+        network_files.write(NetworkFile(TINY, {"generator": filled_with(np.float32(0))}, ""), path)
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def saying(path: Path, arrays: Arrays, recipe: str) -> Path:
+    """A network file that says what it is told to, whole as far as its digest goes."""
+    told = {"format": network_files.FORMAT, "recipe": recipe, "source": ""}
+    save_file(arrays, path, told | {"digest": digest_of(arrays)})
+    return path
+
+
+X = np.zeros(3, np.float32)
+SOME = {"generator/params/x": X}
+OF_TINY = config_as_text(TINY)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "recipe"),
+    [
+        ({}, OF_TINY),
+        ({"generator": X}, OF_TINY),
+        ({"generator/x": X}, OF_TINY),
+        ({"generator/params": X, "generator/params/x": X}, OF_TINY),
+        (SOME, "null"),
+        (SOME, "[" * 20_000),
+        (SOME, OF_TINY.replace("width: 0.06", "width: .inf")),
+        (SOME, OF_TINY.replace("width: 0.06", "width: -4")),
+        (SOME, OF_TINY.replace("layer_size: 2", "layer_size: 70")),
+        (SOME, config_as_text(CRFillConfig()).replace("width: 48", "width: 3", 1)),
+    ],
+)
+def test_network_files_may_say_anything(arrays: Arrays, recipe: str, tmp_path: Path) -> None:
+    path = saying(tmp_path / "said.safetensors", arrays, recipe)
+    with pytest.raises(UnreadableWeights, match=r"said\.safetensors"):
+        as_installed(read_network)(path)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.int8(0), "is of another generator than it says: .* int8 there, .* float32 here"),
+        (np.float64(0), "is of another generator than it says: .* float64 there, .* float32 here"),
+        (np.float32(np.nan), "generator has values that are not finite"),
+    ],
+)
+def test_networks_are_of_finite_float32(value: Any, message: str, tmp_path: Path) -> None:
+    variables = filled_with(value)
+    with pytest.raises(UnreadableWeights, match=message):
+        network_files.write(NetworkFile(TINY, {"generator": variables}, ""), tmp_path / "made")
+    leaves, _ = jax.tree_util.tree_flatten_with_path({"generator": variables})
+    arrays = {"/".join(part.key for part in place): leaf for place, leaf in leaves}
+    path = saying(tmp_path / "said", arrays, OF_TINY)
+    with pytest.raises(UnreadableWeights, match=f"said: .*{message}"):
+        read_network(path)
+    assert [path.name for path in tmp_path.iterdir()] == ["said"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'{"a":' + b"[" * 100_000,
+        json.dumps(
+            {
+                "__metadata__": {"format": network_files.FORMAT},
+                "generator/params/x": {"dtype": "F8_E4M3", "shape": [4], "data_offsets": [0, 4]},
+            }
+        ).encode(),
+    ],
+)
+def test_headers_may_say_anything(header: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "said.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
+    with pytest.raises(UnreadableWeights, match=r"said\.safetensors"):
+        read_network(path)
+
+
+def levels(n: int) -> Arrays:
+    """A state dict of tanimutomo's names with so many levels."""
+    kernels = {f"{part}_{i + 1}.conv.weight" for part in ("enc", "dec") for i in range(n)}
+    return dict.fromkeys(kernels, np.zeros((64, 1, 1, 1), np.float32)) | {"dec_1.conv.bias": X}
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        changed(
+            zengxianyu(), lambda a: a.update({"baseg.conv1.weight": a["baseg.conv1.weight"][:47]})
+        ),
+        changed(tanimutomo(), lambda a: a.update({"enc_1.conv.weight": X[:0].reshape(0, 1, 1, 1)})),
+        changed(
+            zengxianyu("netD"), lambda a: a.update({"conv2.weight_v": a["conv2.weight_v"][1:]})
+        ),
+        levels(70),
+    ],
+)
+def test_state_dicts_may_say_anything(arrays: Arrays, tmp_path: Path) -> None:
+    path = tmp_path / "said.pth"
+    path.write_bytes(torch_saved(arrays, legacy=False))
+    with pytest.raises(UnreadableWeights, match=r"said\.pth"):
+        as_installed(read_network)(path)
+
+
+@pytest.mark.parametrize("config", [TINY, CRFillConfig(), ContextEncoderConfig()])
+def test_notes_may_be_of_another_recipe(config: RecipeConfig, tmp_path: Path) -> None:
+    other = zengxianyu() if not isinstance(config, CRFillConfig) else boyuanjiang()
+    path = tmp_path / "said.pth"
+    tree = {"state_dict": other, "jaxinpaint": config_as_text(config)}
+    path.write_bytes(torch_saved(tree, legacy=False))
+    with pytest.raises(UnreadableWeights, match=r"said\.pth"):
+        as_installed(read_network)(path)
+
+
+def test_whether_it_is_ours_is_asked_of_the_first_bytes_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    for length in (1 << 24, 1 << 60):
+        with path.open("wb") as file:
+            file.write(struct.pack("<Q", length))
+            file.truncate(8 + (1 << 24))
+        tracemalloc.start()
+        assert not is_network_file(path)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert most < 1 << 20

@@ -94,6 +94,14 @@ def test_a_web_page_in_the_place_of_weights_is_recognised(tmp_path: Path) -> Non
         read_arrays(path)
 
 
+def test_not_all_that_begins_like_a_tag_is_a_web_page(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"<" + bytes(20))
+    with pytest.raises(UnreadableWeights, match=r"weights\.pth is no") as refused:
+        read_arrays(path)
+    assert "web page" not in str(refused.value)
+
+
 def test_numbers_that_numpy_does_not_know_are_refused(tmp_path: Path) -> None:
     told = {"a": {"dtype": "F8_E4M3", "shape": [4], "data_offsets": [0, 4]}}
     header = json.dumps(told).encode()
