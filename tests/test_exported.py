@@ -23,13 +23,14 @@ from jaxinpaint.cli.inpaint import inpaint
 from jaxinpaint.data.pictures import read_rgb
 from jaxinpaint.exported import Differs, Format
 from jaxinpaint.interop import onnx_program, stablehlo
+from jaxinpaint.interop.export_folders import digests_of, open_export
 from jaxinpaint.interop.network_files import NetworkFile
 from jaxinpaint.interop.programs import INPAINT, Painting, Program
 from jaxinpaint.interop.published_networks import as_published
 from jaxinpaint.interop.torch_files import read_torch
 from jaxinpaint.interop.weight_files import UnreadableWeights
 from jaxinpaint.recipes import CRFillConfig, PartialConvConfig
-from jaxinpaint.recipes.base import Multiple
+from jaxinpaint.recipes.base import Multiple, Window
 from jaxinpaint.run_config import NoRun, RunConfig
 
 DEEPFILL = replace(
@@ -361,11 +362,31 @@ def test_exports_of_networks_are_networks_and_programs_have_no_weights(
     same = trained.start(tmp_path / "network")
     assert same.config == tiny_run.CONFIG.recipe
     assert same.players().keys() == {"generator"}
-    export(tmp_path / "network", kind="stablehlo", output=tmp_path / "program")
-    for path in (tmp_path / "program", tmp_path / "program" / "program.stablehlo"):
+    plain = (tmp_path / "network" / "network.safetensors").rename(tmp_path / "plain")
+    export(plain, kind="stablehlo")
+    folder = tmp_path / "plain-exported" / "stablehlo"
+    for path in (folder, folder / "program.stablehlo"):
         for read in (trained.start, trained.read):
             with pytest.raises(UnreadableWeights, match="is a program, which has no weights"):
                 read(path)
+
+
+def test_programs_of_many_files_are_held_to_all_of_them(tmp_path: Path) -> None:
+    (tmp_path / "program.savedmodel" / "variables").mkdir(parents=True)
+    inner = tmp_path / "program.savedmodel" / "variables" / "of-all"
+    inner.write_text("numbers")
+    report = {
+        "format": "savedmodel",
+        "inputs": INPAINT,
+        "outputs": ["composite", "output"],
+        "takes": {"window": {"side": 64, "margin": 0}},
+        "sha256": digests_of(tmp_path / "program.savedmodel"),
+    }
+    (tmp_path / "export.json").write_text(json.dumps(report))
+    assert open_export(tmp_path).takes == Window(64)
+    inner.write_text("others")
+    with pytest.raises(UnreadableWeights, match="is damaged: its SHA-256"):
+        open_export(tmp_path / "program.savedmodel")
 
 
 def test_another_librarys_log_level_is_as_it_was() -> None:

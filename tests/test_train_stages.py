@@ -72,7 +72,7 @@ def test_what_a_stage_starts_from_and_cuts_out_is_checked_before_anything_is_mad
     folder = tmp_path / "run"
     new = ["crfill", "--run", str(folder), *TINY]
     cases = [
-        (["--start-from", "nowhere"], "there is no run folder .*nowhere"),
+        (["--start-from", "nowhere"], "there is no run folder and no file .*nowhere"),
         (["--data.shapes", str(tmp_path)], "no pictures in"),
     ]
     for options, message in cases:
@@ -121,9 +121,3 @@ def test_what_a_file_does_not_tell_is_the_presets_and_files_are_read_once(
     with pytest.raises(Reached):
         run(order)
     assert reads == [path]
-
-
-def test_files_and_programs_that_are_not_there_are_told_of(tmp_path: Path) -> None:
-    gone = tmp_path / "gone.pth"
-    with pytest.raises(ValueError, match=r"there is no run folder and no file .*gone\.pth"):
-        parse(["crfill", "--init", str(gone)])

@@ -91,10 +91,14 @@ def read(path: Path) -> NetworkFile:
             raise UnreadableWeights(f"it is a {told['format']}; this version reads a {FORMAT}")
         if told["digest"] != digest_of(arrays):
             raise UnreadableWeights("it is damaged: its numbers are not those that were saved")
-        unused = {key for key in arrays if key.startswith(UNUSED)}
-        players = nested({tuple(key.split("/")): arrays[key] for key in arrays.keys() - unused})
-        kept = {key.removeprefix(UNUSED): arrays[key] for key in unused}
-        file = NetworkFile(config_from_text(told["recipe"]), players, told["source"], kept)
+        unused, used = {}, {}
+        for key, array in arrays.items():
+            if key.startswith(UNUSED):
+                unused[key.removeprefix(UNUSED)] = array
+            else:
+                used[tuple(key.split("/"))] = array
+        config = config_from_text(told["recipe"])
+        file = NetworkFile(config, nested(used), told["source"], unused)
         check(file)
     return file
 

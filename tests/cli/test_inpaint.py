@@ -134,7 +134,7 @@ def pairs_run(folder: Path) -> None:
 
 
 MISTAKES = {
-    "no run": ("gone photo.png mask.png out.png", nothing, ["no run folder gone"]),
+    "no run": ("gone photo.png mask.png out.png", nothing, ["no run folder and no file gone"]),
     "not a run": ("in photo.png mask.png out.png", nothing, ["in is not a run folder"]),
     "unsaved": ("empty-run photo.png mask.png out.png", unsaved_run, ["not saved one yet"]),
     "a run on pairs": (

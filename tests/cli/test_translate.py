@@ -124,7 +124,7 @@ def run_on_holes(folder: Path) -> None:
 
 
 MISTAKES = {
-    "no run": ("gone photo.png out.png", nothing, ["no run folder gone"]),
+    "no run": ("gone photo.png out.png", nothing, ["no run folder and no file gone"]),
     "not a run": ("in photo.png out.png", nothing, ["in is not a run folder"]),
     "unsaved": ("empty-run photo.png out.png", unsaved_run, ["not saved one yet"]),
     "a run on holes": (
