@@ -11,6 +11,7 @@ import tyro
 if TYPE_CHECKING:
     from jaxinpaint.evaluation.evaluating import Judges
     from jaxinpaint.evaluation.manifests import Manifest
+    from jaxinpaint.evaluation.results import Evaluation
 
 MANIFEST, REPORT = "manifest.jsonl", "report.html"
 
@@ -79,8 +80,8 @@ def evaluate(
         for one in judged
     ]
     print("\n\n".join(table(name, evaluations) for name in names))
-    for metric, why in evaluations[0].left_out.items():
-        print(f"not measured: {metric}: {why}")
+    for why, metrics in _left_out(evaluations).items():
+        print(f"not measured: {', '.join(metrics)}: {why}")
     sections = [Section(e, gallery(e, cases, case, Path(e.method), output)) for e in evaluations]
     report = output / REPORT
     report.write_text(page(sections, title=_title(cases)), encoding="utf-8")
@@ -144,18 +145,20 @@ def _judges(protocols: Sequence[str]) -> "Judges":
     from importlib.util import find_spec
 
     from jaxinpaint.evaluation.evaluating import Judges
-    from jaxinpaint.evaluation.protocols import PROTOCOLS
+    from jaxinpaint.evaluation.protocols import PROTOCOLS, Convention, Distance
     from jaxinpaint.interop.judges import inception_features, perceptual_distance
     from jaxinpaint.interop.published_weights import NoWeights
 
     distances, features, left_out = {}, {}, {}
     applied = [PROTOCOLS[name] for name in protocols]
-    for network in sorted({network for one in applied for network in one.lpips}):
+    networks: set[Distance] = {network for one in applied for network in one.lpips}
+    conventions: set[Convention] = {fid.convention for one in applied for fid in one.fid}
+    for network in sorted(networks):
         try:
             distances[network] = perceptual_distance(network)
         except NoWeights as error:
             left_out[f"lpips_{network}"] = str(error)
-    for convention in sorted({fid.convention for one in applied for fid in one.fid}):
+    for convention in sorted(conventions):
         try:
             features[convention] = inception_features(convention)
         except NoWeights as error:
@@ -166,6 +169,14 @@ def _judges(protocols: Sequence[str]) -> "Judges":
     elif "fid" in left_out:
         left_out |= {"p_ids": left_out["fid"], "u_ids": left_out["fid"]}
     return Judges(distances, features, left_out)
+
+
+def _left_out(evaluations: "Sequence[Evaluation]") -> dict[str, list[str]]:
+    """Metrics that are missing, by the reason."""
+    found: dict[str, list[str]] = {}
+    for metric, why in evaluations[0].left_out.items():
+        found.setdefault(why, []).append(metric)
+    return found
 
 
 def _title(manifest: "Manifest") -> str:

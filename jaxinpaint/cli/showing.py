@@ -10,11 +10,12 @@ import numpy as np
 from PIL import Image as Pillow
 
 from jaxinpaint import inpainter, translator
-from jaxinpaint.array_typing import RGB, Hole, Image, Missing, Variables
+from jaxinpaint.array_typing import RGB, Missing, Variables
+from jaxinpaint.cli import scoring
 from jaxinpaint.data.config import DataConfig
 from jaxinpaint.data.examples import Pair, held_out_pairs, held_out_pictures
 from jaxinpaint.data.pictures import middle, scaled
-from jaxinpaint.evaluation import baselines, held_out, in_batches
+from jaxinpaint.evaluation import baselines, held_out
 from jaxinpaint.evaluation.grids import grid, holed
 from jaxinpaint.inpainter import padded
 from jaxinpaint.photos import in_dtype
@@ -102,19 +103,8 @@ def _show_holes(recipe: Recipe, pictures: Sequence[RGB], data: DataConfig) -> Sh
         ]
         _save(grid(rows, ["input", *fills, "truth"]), folder)
 
-    return Show(len(pictures), sample, _judge_holes(recipe, pictures, margin, data), compare)
-
-
-def _judge_holes(
-    recipe: Recipe, pictures: Sequence[RGB], margin: int, data: DataConfig
-) -> Callable[[Variables], dict[str, float]]:
-    def fill(variables: Variables, image: Image, hole: Hole) -> Image:
-        assert recipe.inpaint is not None
-        return recipe.inpaint(variables, image, hole).composite
-
-    truth = np.stack([middle(picture, data.size) for picture in pictures])
-    hole = held_out.fixed_holes(truth.shape[:3], margin=margin)
-    return _judge(fill, in_batches.Judged(truth, truth, hole), data)
+    judge = scoring.of_holes(recipe, pictures, data)
+    return Show(len(pictures), sample, judge, compare)
 
 
 def _further(recipe: Recipe) -> Callable[[Variables, RGB, Missing], dict[str, RGB]]:
@@ -149,30 +139,7 @@ def _show_pairs(recipe: Recipe, pairs: Sequence[Pair], data: DataConfig) -> Show
         print(f"\nPSNR, mean of {len(pairs)} held-out pictures: {np.mean(scores):5.2f} dB")
         _save(sample(variables), folder)
 
-    return Show(len(pairs), sample, _judge_pairs(recipe, pairs, data), compare)
-
-
-def _judge_pairs(
-    recipe: Recipe, pairs: Sequence[Pair], data: DataConfig
-) -> Callable[[Variables], dict[str, float]]:
-    def make(variables: Variables, shown: Image, hole: Hole) -> Image:
-        assert recipe.translate is not None
-        return recipe.translate(variables, shown)
-
-    truth, shown = (
-        np.stack([middle(part, data.size) for part in parts]) for parts in zip(*pairs, strict=True)
-    )
-    whole = np.ones((*truth.shape[:3], 1), np.float32)
-    return _judge(make, in_batches.Judged(truth, shown, whole), data)
-
-
-def _judge(
-    make: Callable[[Variables, Image, Hole], Image], of: in_batches.Judged, data: DataConfig
-) -> Callable[[Variables], dict[str, float]]:
-    # All of it on one device: a step's batch may be spread over many.
-    batch_size = max(1, data.batch_size // jax.device_count())
-    score = in_batches.mean_psnr(make, of, batch_size)
-    return lambda variables: {"held_out_psnr": score(variables)}
+    return Show(len(pairs), sample, scoring.of_pairs(recipe, pairs, data), compare)
 
 
 def _methods() -> dict[str, held_out.Fill]:

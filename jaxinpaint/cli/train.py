@@ -18,6 +18,7 @@ import platformdirs
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.cli import choosing, told_plainly
 from jaxinpaint.cli.assembling import Assembly, Skipped, abstract_state, assemble, check_steps
+from jaxinpaint.cli.scoring import keeping
 from jaxinpaint.cli.showing import Show, show_held_out
 from jaxinpaint.nets.network import dtype_of
 from jaxinpaint.recipes import CRFillConfig, PartialConvConfig, RecipeConfig, network_options
@@ -153,7 +154,7 @@ def run(order: Order) -> Trained:
             seed=config.seed,
             crops_from=parts.crops_from,
             sample=show and show.sample,
-            judge=show and show.judge,
+            judge=show and _judge(show, order),
             weights=_weights(order),
             dtype=dtype_of(config.step.precision),
         )
@@ -173,6 +174,13 @@ def _weights(order: Order) -> Callable[[], Mapping[str, Variables]] | None:
         return order.start.players
     start_from = order.config.start_from
     return None if start_from is None else partial(read_players, start_from)
+
+
+def _judge(show: Show, order: Order) -> Callable[[int, Variables], Mapping[str, float]]:
+    """What scores a network of the run; the first of several processes keeps the best one."""
+    if processes.is_first():
+        return keeping(show.judge, order.folder, order.config.recipe, order.config.loop.best)
+    return lambda step, variables: show.judge(variables)
 
 
 def _require_same_network(recipe: RecipeConfig, start: Start) -> None:
@@ -266,7 +274,7 @@ def _resumed(folder: Path, arguments: Sequence[str]) -> Order:
         raise ValueError(
             f"--resume {folder} goes on with that run's recipe, data and seed; only what has no "
             "part in its result can change: --steps, --log-every, --sample-every, "
-            "--checkpoint-every, --keep, --parallel, --shard-params, --on-nan, "
+            "--checkpoint-every, --keep, --best, --parallel, --shard-params, --on-nan, "
             "--profile and --compile-cache, where the pictures lie and by how many --data.workers "
             "they are read, --recipe.gradient-norms of partial convolutions and "
             "--recipe.rematerialise of CR-Fill. Start a new run for anything else"

@@ -21,6 +21,9 @@ class DataConfig:
     held_out: Annotated[str | None, tyro.conf.arg(metavar="SOURCE")] = None
     """Pictures that are only looked at: sample grids and the closing comparison. None: the two
     built-in held-out photographs if the training pictures are built-in too, else none."""
+    manifest: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """A manifest (`jaxinpaint manifest`) of the folder --data.held-out: its squares and holes are
+    then what is scored while training, in place of fixed holes."""
     pairs: Annotated[str | None, tyro.conf.arg(metavar="SOURCE")] = None
     """Inputs, for networks that make one picture from another: for each training picture one of the
     same size, and of the same place and name in its folder, whatever its suffix; of datasets, the
@@ -57,6 +60,10 @@ class DataConfig:
             if (value := getattr(self, name)) < least:
                 option = name.replace("_", "-")
                 raise ValueError(f"--data.{option} is {value}; it must be at least {least}")
+        if self.manifest is not None and (self.held_out is None or self.pairs is not None):
+            raise ValueError(
+                "--data.manifest tells of holes in the pictures of a folder: --data.held-out"
+            )
         if self.short_side is not None and self.short_side < self.size:
             raise ValueError(
                 f"--data.short-side is {self.short_side}; crops of --data.size {self.size} need at "

@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float
 from PIL import Image as Pillow
 from tqdm import tqdm
 
+import jaxinpaint
 from jaxinpaint.array_typing import Hole, Image, PerImage
 from jaxinpaint.evaluation import distributions
 from jaxinpaint.evaluation.in_batches import filled_batches
@@ -32,6 +33,7 @@ from jaxinpaint.evaluation.protocols import (
 )
 from jaxinpaint.evaluation.results import SCORES, Evaluation, read, write
 
+VERSIONS = {"jaxinpaint": jaxinpaint.__version__, "jax": jax.__version__}
 STATE, PARTS = "evaluation.json", "parts"
 OUTPUT, COMPOSITE = "output", "composite"  # folders of what was painted
 
@@ -116,7 +118,7 @@ def evaluate(
         "method": method.fingerprint,
         "manifest": manifest.sha256,
         "protocols": list(protocols),
-        "left_out": dict(judges.left_out),
+        "judging networks": sorted([*judges.distances, *judges.features]),
         "batch_size": batch_size,
     }
     _begin(folder, state)
@@ -146,7 +148,7 @@ def evaluate(
         values={one.name: found[one.name].astype(float) for one in of},
         overall=_overall(protocols, judges, found),
         left_out=_left_out(protocols, judges, size, len(manifest.rows)),
-        details=method.details,
+        details=dict(method.details) | {"versions": VERSIONS},
     )
     write(evaluation, folder)
     shutil.rmtree(folder / PARTS)

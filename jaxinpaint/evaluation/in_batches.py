@@ -1,6 +1,6 @@
 """Pictures judged a batch at a time; the last one is filled up with what does not count."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from jaxinpaint.array_typing import Bytes, Hole, Image, PerImage, Scalar, Variables
-from jaxinpaint.evaluation import metrics
 from jaxinpaint.ops.compositing import from_bytes
 
 
@@ -27,29 +26,41 @@ class Judged(NamedTuple):
     hole: Float[np.ndarray, "N H W 1"]
 
 
-def mean_psnr(
-    make: Callable[[Variables, Image, Hole], Image], of: Judged, batch_size: int
-) -> Callable[[Variables], float]:
-    """What tells the mean PSNR, in dB, of what a network makes of pictures.
+# ``(made, truth, region) -> one value per image``
+Measure = Callable[[Image, Image, Hole], PerImage]
+
+
+def mean_scores(
+    make: Callable[[Variables, Image, Hole], Image],
+    of: Judged,
+    batch_size: int,
+    measures: Mapping[str, Measure],
+) -> Callable[[Variables], dict[str, float]]:
+    """What tells mean scores of what a network makes of pictures.
 
     Args:
         make: ``(variables, shown, hole) -> pictures`` in [0, 1].
         of: the pictures.
         batch_size: how many are made at once; it is compiled once, whatever their number.
+        measures: by the names of their means.
     """
 
     @jax.jit
     def of_batch(
         variables: Variables, truth: Bytes, shown: Bytes, hole: Hole, counts: PerImage
-    ) -> Scalar:
-        made = make(variables, from_bytes(shown), hole)
-        return jnp.sum(counts * metrics.psnr(made, from_bytes(truth), region=hole))
+    ) -> dict[str, Scalar]:
+        made, true = make(variables, from_bytes(shown), hole), from_bytes(truth)
+        return {
+            name: jnp.sum(counts * measure(made, true, hole)) for name, measure in measures.items()
+        }
 
-    def mean(variables: Variables) -> float:
+    def means(variables: Variables) -> dict[str, float]:
         totals = [of_batch(variables, *batch) for batch in filled_batches(of, batch_size)]
-        return float(sum(totals)) / len(of.truth)
+        return {
+            name: float(sum(total[name] for total in totals)) / len(of.truth) for name in measures
+        }
 
-    return mean
+    return means
 
 
 def filled_batches(

@@ -41,7 +41,8 @@ def psnr(estimate: Image, truth: Image, *, region: Region = None) -> PerImage:
         region: where pixels count. An empty one gives 60.
     """
     mse = l2(estimate, truth, region=region)
-    return -10 * jnp.log10(jnp.maximum(mse, 10 ** (-CEILING / 10)))
+    # Twice: what is rounded may pass the ceiling, and log 0 is no number.
+    return jnp.minimum(-10 * jnp.log10(jnp.maximum(mse, 10 ** (-CEILING / 10))), CEILING)
 
 
 def relative_l1(estimate: Image, truth: Image) -> PerImage:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -35,6 +35,9 @@ from jaxinpaint.training.window import Broken, Window
 
 log = logging.getLogger(__name__)
 
+# A score of held-out pictures, of their holes but for ssim.
+Best = Literal["psnr", "l1", "ssim", "seam"]
+
 # Steps that break one after the other before a run that skips them is stopped all the same.
 MOST_SKIPPED = 100
 
@@ -62,6 +65,8 @@ class LoopConfig:
     on_nan: OnNaN = "stop"
     """What happens at a step whose loss, gradient or update is no number. stop: the run ends, and
     what led to it is written down. skip: all stays as it was, and the run goes on."""
+    best: Best = "psnr"
+    """By which score of the held-out pictures the best network is kept, in RUN/best.safetensors."""
     profile: str = ""
     """Steps of which a profiler's trace is written, FIRST:LAST, such as 10:15."""
     compile_cache: bool = True
@@ -96,7 +101,7 @@ def train(
     seed: int,
     crops_from: Callable[[int], Generator[Crops]],
     sample: Callable[[Variables], RGB] | None = None,
-    judge: Callable[[Variables], Mapping[str, float]] | None = None,
+    judge: Callable[[int, Variables], Mapping[str, float]] | None = None,
     weights: Callable[[], Mapping[str, Variables]] | None = None,
     dtype: DTypeLike = jnp.float32,
 ) -> Trained:
@@ -118,7 +123,7 @@ def train(
         crops_from: from the number of the first step, this process's part of that step's batch and
             of every later one.
         sample: draws a picture to look at, from the variables that fill holes.
-        judge: scores these variables, as often as pictures are drawn.
+        judge: scores these variables, as often as pictures are drawn; it is told the step.
         weights: reads the variables of players, by name, that the first step finds in place of
             random ones.
         dtype: what the networks compute in: how fast the devices could be is measured in it.
@@ -175,7 +180,7 @@ class _Run(NamedTuple):
     checkpoints: Checkpoints
     reports: Reports
     sample: Callable[[Variables], RGB] | None
-    judge: Callable[[Variables], Mapping[str, float]] | None
+    judge: Callable[[int, Variables], Mapping[str, float]] | None
     dtype: DTypeLike
 
 
@@ -261,7 +266,7 @@ def _show(run: _Run, step: int, state: TrainState) -> None:
     variables = run.placement.here(state.generator)
     try:
         if run.judge is not None:
-            run.reports.scores(step, run.judge(variables))
+            run.reports.scores(step, run.judge(step, variables))
         if run.sample is not None:
             run.reports.picture(step, run.sample(variables))
     # Such as for lack of memory: no reason to lose a run.

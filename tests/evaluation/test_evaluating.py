@@ -211,8 +211,10 @@ def test_distances_of_distributions_are_of_all_pictures_as_each_protocol_sees_th
         np.asarray(features(jnp.asarray(np.stack(x) / np.float32(255))))
         for x in (pictures, [case.truth for case in cases])
     )
-    for name, ddof in (("house", 1), ("mat", 0)):
-        expected = distributions.fid(fake, real, ddof=ddof)
+    for name, expected in (
+        ("house", distributions.fid(fake, real, ddof=1)),
+        ("mat", distributions.fid(fake, real, ddof=0)),
+    ):
         # Differences of float32 features, squared.
         assert found.overall[f"{name}/composite/fid"] == pytest.approx(expected, rel=1e-4)
     p_ids, u_ids = distributions.ids(fake, real)

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from jaxinpaint.array_typing import Hole, Image, Variables
-from jaxinpaint.evaluation.in_batches import Judged, filled_batches, mean_psnr
+from jaxinpaint.evaluation import metrics
+from jaxinpaint.evaluation.in_batches import Judged, filled_batches, mean_scores
 
 
 @pytest.mark.parametrize("number", [1, 3, 4, 5, 8])
@@ -30,8 +31,14 @@ def test_the_mean_does_not_depend_on_the_batch_size(batch_size: int) -> None:
         traced.append(image.shape)
         return image + variables["by"] * (hole + 5 * (1 - hole))
 
-    score = mean_psnr(brighter, Judged(truth, truth, hole), batch_size)
+    measures = {
+        "psnr": lambda x, y, hole: metrics.psnr(x, y, region=hole),
+        "l1": lambda x, y, hole: metrics.l1(x, y),
+    }
+    score = mean_scores(brighter, Judged(truth, truth, hole), batch_size, measures)
     # In the hole alone all is off by 0.1: -20 log10(0.1) dB. Rounding of float32 takes 1e-4 of it.
-    assert score({"by": jnp.float32(0.1)}) == pytest.approx(20, abs=1e-3)
-    assert score({"by": jnp.float32(0.01)}) == pytest.approx(40, abs=1e-2)
+    assert score({"by": jnp.float32(0.1)})["psnr"] == pytest.approx(20, abs=1e-3)
+    assert score({"by": jnp.float32(0.01)})["psnr"] == pytest.approx(40, abs=1e-2)
+    # Half of the pixels by 0.1, half by 0.5.
+    assert score({"by": jnp.float32(0.1)})["l1"] == pytest.approx(0.3, abs=1e-5)
     assert traced == [(batch_size, 4, 6, 3)], "compiled once"

@@ -63,7 +63,7 @@ def psnr(x: np.ndarray, y: np.ndarray, hole: np.ndarray) -> float:
 
 
 def gaussian_ssim(x: np.ndarray, y: np.ndarray, hole: np.ndarray) -> float:
-    return structural_similarity(
+    value = structural_similarity(
         x,
         y,
         gaussian_weights=True,
@@ -72,10 +72,11 @@ def gaussian_ssim(x: np.ndarray, y: np.ndarray, hole: np.ndarray) -> float:
         data_range=1,
         channel_axis=-1,
     )
+    return float(value)  # type: ignore[arg-type]
 
 
 def uniform_ssim(x: np.ndarray, y: np.ndarray, hole: np.ndarray) -> float:
-    return structural_similarity(x, y, data_range=1, channel_axis=-1)
+    return float(structural_similarity(x, y, data_range=1, channel_axis=-1))  # type: ignore
 
 
 ROUNDED, FLOATS = composite(rounded), composite(floats)
