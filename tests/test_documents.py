@@ -12,7 +12,9 @@ import pytest
 from PIL import Image
 
 from jaxinpaint.cli import choosing
+from jaxinpaint.cli.manifest import ProtocolName
 from jaxinpaint.cli.train import parse
+from jaxinpaint.evaluation.protocols import PROTOCOLS
 from jaxinpaint.masks import SamplerName
 from jaxinpaint.training import processes
 
@@ -39,6 +41,12 @@ def test_every_family_of_objectives_is_in_the_table() -> None:
 def test_every_sampler_is_on_the_page_of_masks() -> None:
     page = (ROOT / "docs" / "masks.md").read_text(encoding="utf-8")
     assert [name for name in get_args(SamplerName) if f"| `{name}` |" not in page] == []
+
+
+def test_every_protocol_is_on_the_page_of_judging_and_in_the_help() -> None:
+    page = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    assert [name for name in PROTOCOLS if f"| `{name}` |" not in page] == []
+    assert get_args(ProtocolName) == tuple(PROTOCOLS)
 
 
 def trainings(page: Path) -> list[list[str]]:
