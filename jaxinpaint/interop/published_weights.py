@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import platformdirs
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.interop.alexnet import alexnet_from
@@ -23,7 +21,9 @@ from jaxinpaint.interop.weight_files import (
     check_named_hash,
     digest_of,
     read_arrays,
+    read_safetensors,
     sha256,
+    write_safetensors,
 )
 
 Name = Literal[
@@ -143,14 +143,9 @@ def load(name: Name) -> PublishedWeights:
             f"FILE` ({publication.whose} {publication.file}, {publication.others})"
         )
     try:
-        with safe_open(path, framework="np") as file:
-            told = file.metadata() or {}
-            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
-    except SafetensorError as error:
-        raise UnreadableWeights(_damaged(name, path, str(error))) from error
-    if told.get("digest") != digest_of(arrays):
-        raise UnreadableWeights(_damaged(name, path, "its numbers are not those that were saved"))
-    try:
+        arrays, told = read_safetensors(path)
+        if told.get("digest") != digest_of(arrays):
+            raise UnreadableWeights("its numbers are not those that were saved")
         variables = publication.read(arrays)
     except UnreadableWeights as error:
         raise UnreadableWeights(_damaged(name, path, str(error))) from error
@@ -174,15 +169,7 @@ def take_from(file: Path, name: Name) -> PublishedWeights:
     arrays = flattened(variables)
     digest = digest_of(arrays)
     path = cached_file(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        save_file(arrays, partial, {"source": file.name, "digest": digest})
-        partial.replace(path)
-    except SafetensorError as error:  # such as a full disk
-        raise OSError(f"{path} can't be written: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    write_safetensors(arrays, path, {"source": file.name, "digest": digest})
     return PublishedWeights(variables, file.name, digest)
 
 
