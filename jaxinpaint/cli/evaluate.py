@@ -145,24 +145,24 @@ def _judges(protocols: Sequence[str]) -> "Judges":
     from importlib.util import find_spec
 
     from jaxinpaint.evaluation.evaluating import Judges
-    from jaxinpaint.evaluation.protocols import PROTOCOLS, Convention, Distance
+    from jaxinpaint.evaluation.protocols import PROTOCOLS, Distance
     from jaxinpaint.interop.judges import inception_features, perceptual_distance
     from jaxinpaint.interop.published_weights import NoWeights
 
     distances, features, left_out = {}, {}, {}
     applied = [PROTOCOLS[name] for name in protocols]
     networks: set[Distance] = {network for one in applied for network in one.lpips}
-    conventions: set[Convention] = {fid.convention for one in applied for fid in one.fid}
+    fids = {fid.metric: fid for one in applied for fid in one.fid}.values()
     for network in sorted(networks):
         try:
             distances[network] = perceptual_distance(network)
         except NoWeights as error:
             left_out[f"lpips_{network}"] = str(error)
-    for convention in sorted(conventions):
+    for fid in fids:
         try:
-            features[convention] = inception_features(convention)
+            features[fid.convention] = inception_features(fid.convention)
         except NoWeights as error:
-            left_out["fid" if convention == "fid" else f"fid_{convention}"] = str(error)
+            left_out[fid.metric] = str(error)
     if find_spec("sklearn") is None:
         why = "scikit-learn is missing: pip install 'jaxinpaint[ids]'"
         left_out |= {"p_ids": why, "u_ids": why}

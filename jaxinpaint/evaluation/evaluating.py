@@ -24,11 +24,12 @@ from jaxinpaint.evaluation.protocols import (
     Column,
     Convention,
     Distance,
-    Judged,
     Levels,
+    View,
     as_judged,
     column,
     columns,
+    of_networks,
     scores,
 )
 from jaxinpaint.evaluation.results import SCORES, Evaluation, read, write
@@ -78,7 +79,7 @@ class _Seen(NamedTuple):
 
     convention: Convention
     levels: Levels
-    picture: Judged | None  # None is the true one, whatever the levels
+    picture: View | None  # None is the true one, whatever the levels
 
     @property
     def key(self) -> str:
@@ -266,8 +267,7 @@ def _overall(
             for picture in protocol.pictures:
                 fake = found[_Seen(fid.convention, protocol.levels, picture).key]
                 called = partial(column, name, picture)
-                own = "fid" if fid.convention == "fid" else f"fid_{fid.convention}"
-                overall[called(own)] = distributions.fid(fake, real, ddof=fid.ddof)
+                overall[called(fid.metric)] = distributions.fid(fake, real, ddof=fid.ddof)
                 if protocol.ids and fid.convention == "fid" and "p_ids" not in judges.left_out:
                     p_ids, u_ids = distributions.ids(fake, real)
                     overall |= {called("p_ids"): p_ids, called("u_ids"): u_ids}
@@ -276,18 +276,13 @@ def _overall(
 
 def _left_out(protocols: Sequence[str], judges: Judges, size: int, cases: int) -> dict[str, str]:
     """Why metrics of these protocols are missing."""
-    asked: set[str] = set()
-    small = {}
-    for name in protocols:
-        protocol = PROTOCOLS[name]
-        asked |= {f"lpips_{network}" for network in protocol.lpips}
-        asked |= {"fid" if f.convention == "fid" else f"fid_{f.convention}" for f in protocol.fid}
-        asked |= {"p_ids", "u_ids"} if protocol.ids else set()
-        small |= {
-            metric.name: f"pictures of {size} pixels are too small: {metric.least} are needed"
-            for metric in protocol.metrics
-            if metric.least > size
-        }
+    asked = {name for one in protocols for name in of_networks(PROTOCOLS[one])}
+    small = {
+        metric.name: f"pictures of {size} pixels are too small: {metric.least} are needed"
+        for one in protocols
+        for metric in PROTOCOLS[one].metrics
+        if metric.least > size
+    }
     if cases < 2:
         few = dict.fromkeys(asked & {"fid", "fid_torchvision", "p_ids", "u_ids"}, "one case only")
         small |= few

@@ -17,7 +17,7 @@ from jaxinpaint.evaluation.ssim import UNIFORM, ms_ssim, ssim
 from jaxinpaint.ops.compositing import composite
 
 # The network's whole picture, or its hole's part in the picture that was given.
-Judged = Literal["output", "composite"]
+View = Literal["output", "composite"]
 # What is judged: floats as they are, or bytes, rounded or with what is after the point left out.
 Levels = Literal["float", "rounded", "truncated"]
 Distance = Literal["vgg", "alex"]
@@ -55,6 +55,11 @@ class Fid(NamedTuple):
     convention: Convention
     ddof: Literal[0, 1]
 
+    @property
+    def metric(self) -> str:
+        """What it is called in tables."""
+        return "fid" if self.convention == "fid" else f"fid_{self.convention}"
+
 
 class Protocol(NamedTuple):
     """How a program judges.
@@ -74,7 +79,7 @@ class Protocol(NamedTuple):
     """
 
     about: str
-    pictures: tuple[Judged, ...]
+    pictures: tuple[View, ...]
     levels: Levels
     metrics: tuple[Metric, ...]
     lpips: tuple[Distance, ...] = ()
@@ -84,6 +89,13 @@ class Protocol(NamedTuple):
     by_border: bool = False
     size: int = 256
     holes: HolesOf = HolesOf()
+
+
+def of_networks(protocol: Protocol) -> tuple[str, ...]:
+    """The metrics of a protocol that look through networks, as they are called in tables."""
+    lpips = [f"lpips_{network}" for network in protocol.lpips]
+    fid = [one.metric for one in protocol.fid]
+    return (*lpips, *fid, *(("p_ids", "u_ids") if protocol.ids else ()))
 
 
 def patch(hole: Hole) -> Float[Array, "N H W 1"]:
@@ -216,7 +228,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
 }
 
 
-def as_judged(picture: Judged, levels: Levels, output: Image, truth: Image, hole: Hole) -> Image:
+def as_judged(picture: View, levels: Levels, output: Image, truth: Image, hole: Hole) -> Image:
     """The picture that a protocol looks at, in [0, 1].
 
     Args:
@@ -235,7 +247,7 @@ def as_judged(picture: Judged, levels: Levels, output: Image, truth: Image, hole
     return jnp.floor(255 * x) / 255 if levels == "truncated" else x
 
 
-def column(protocol: str, picture: Judged, metric: str) -> str:
+def column(protocol: str, picture: View, metric: str) -> str:
     """What a score is called in tables: ``house/composite/psnr``."""
     return f"{protocol}/{picture}/{metric}"
 
@@ -251,7 +263,7 @@ class Column(NamedTuple):
 
     name: str
     protocol: str
-    picture: Judged
+    picture: View
     of: Callable[[Image, Image, Hole], PerImage]
 
 

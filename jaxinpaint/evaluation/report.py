@@ -21,7 +21,7 @@ from jaxinpaint.array_typing import RGB
 from jaxinpaint.evaluation import charts, results
 from jaxinpaint.evaluation.bootstrap import LEVEL, Mean, mean_with_interval
 from jaxinpaint.evaluation.manifests import HOUSE_BUCKETS
-from jaxinpaint.evaluation.protocols import PROTOCOLS, Protocol
+from jaxinpaint.evaluation.protocols import PROTOCOLS, Protocol, of_networks
 from jaxinpaint.evaluation.results import Evaluation
 
 Kind = Literal["best", "median", "worst"]
@@ -340,10 +340,7 @@ def _left_out(protocol: str, evaluations: Sequence[Evaluation]) -> str:
 
 def _asked(protocol: Protocol) -> set[str]:
     """What a protocol's metrics are called where they are left out."""
-    fid = {"fid" if f.convention == "fid" else f"fid_{f.convention}" for f in protocol.fid}
-    lpips = {f"lpips_{network}" for network in protocol.lpips}
-    ids = {"p_ids", "u_ids"} if protocol.ids else set()
-    return {metric.name for metric in protocol.metrics} | fid | lpips | ids
+    return {*(metric.name for metric in protocol.metrics), *of_networks(protocol)}
 
 
 # The same pictures under every protocol.
