@@ -233,8 +233,7 @@ def as_judged(picture: View, levels: Levels, output: Image, truth: Image, hole: 
 
     Args:
         picture: which.
-        levels: as which numbers. Truncated bytes are ``floor(255 x)``, of known pixels too, which
-            can lose a level there.
+        levels: as which numbers. Truncated bytes are ``floor(255 x)``, of known pixels too.
         output: all that was painted, in [0, 1].
         truth: the true picture.
         hole: 1 where it was missing.
