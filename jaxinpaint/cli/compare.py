@@ -23,7 +23,7 @@ def compare(
         protocols: Whose rules, of those that all were judged by; by default all of these.
         report: Also write a page of tables and plots, without pictures.
     """
-    from jaxinpaint.evaluation.report import Section, page
+    from jaxinpaint.evaluation.report.page import Section, page
     from jaxinpaint.evaluation.results import SCORES, read, require_comparable
     from jaxinpaint.evaluation.tables import differences, table
 

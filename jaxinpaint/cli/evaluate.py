@@ -55,7 +55,7 @@ def evaluate(
     from jaxinpaint.cli.methods import method
     from jaxinpaint.data.examples import built_in
     from jaxinpaint.evaluation import evaluating, manifests
-    from jaxinpaint.evaluation.report import Section, page
+    from jaxinpaint.evaluation.report.page import Section, page
     from jaxinpaint.evaluation.tables import table
 
     if batch_size < 1:

@@ -10,7 +10,7 @@ from jaxinpaint.data.pictures import read_rgb
 from jaxinpaint.evaluation.evaluating import COMPOSITE, OUTPUT
 from jaxinpaint.evaluation.grids import holed
 from jaxinpaint.evaluation.manifests import Case, Manifest, Row
-from jaxinpaint.evaluation.report import Kind, Shown
+from jaxinpaint.evaluation.report.pictures import Kind, Shown
 from jaxinpaint.evaluation.results import PICTURES, Evaluation, metric_of
 
 BEST, MEDIAN, WORST = 4, 4, 10

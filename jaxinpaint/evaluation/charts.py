@@ -6,10 +6,10 @@ Colours are the page's: an element of the class ``series-3`` has the fourth meth
 
 import math
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import NamedTuple
 
 from jaxinpaint.evaluation.bootstrap import Mean
+from jaxinpaint.evaluation.report import markup
 
 WIDTH, HEIGHT = 640, 360
 LEFT, RIGHT, TOP, BOTTOM = 62.0, 10.0, 12.0, 48.0  # margins, which hold the axes' texts
@@ -90,7 +90,7 @@ def against_missing(series: Sequence[Series], label: str) -> str:
     up = Axis(ticks(min(scores), max(scores)), HEIGHT - BOTTOM, TOP)
     drawn = [_cases(one, i, across, up) for i, one in enumerate(series)]
     drawn += [_means(one, i, len(series), across, up) for i, one in enumerate(series)]
-    told = escape(f"{label} against the missing share in %, by method")
+    told = markup.text(f"{label} against the missing share in %, by method")
     return (
         f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{told}">'
         f"{_frame(across, up, label)}{''.join(drawn)}</svg>"
@@ -130,15 +130,15 @@ def _frame(across: Axis, up: Axis, label: str) -> str:
     for tick, text in zip(up.ticks, _tick_texts(up.ticks), strict=True):
         y = up.place(tick)
         parts.append(f'<path class="grid" d="M{left} {y:.1f}H{right}"/>')
-        parts.append(_text(text, left - 8, y, "end"))
+        parts.append(_label(text, left - 8, y, "end"))
     for tick, text in zip(across.ticks, _tick_texts(across.ticks), strict=True):
         x = across.place(tick)
         parts.append(f'<path class="axis" d="M{x:.1f} {floor}v5"/>')
-        parts.append(_text(text, x, floor + 16, "middle"))
+        parts.append(_label(text, x, floor + 16, "middle"))
     parts.append(f'<path class="axis" d="M{left} {floor}H{right}"/>')
-    parts.append(_text("missing, %", (left + right) / 2, HEIGHT - 9.0, "middle"))
+    parts.append(_label("missing, %", (left + right) / 2, HEIGHT - 9.0, "middle"))
     turn = f' transform="rotate(-90 14 {middle:.1f})"'
-    parts.append(_text(label, 14.0, middle, "middle", turn))
+    parts.append(_label(label, 14.0, middle, "middle", turn))
     return "".join(parts)
 
 
@@ -167,20 +167,20 @@ def _bar(x: float, low: float, high: float) -> str:
 def _mark(x: float, y: float, number: int, told: str) -> str:
     return (
         f'<path class="mark" fill="currentColor" transform="translate({x:.1f} {y:.1f})"'
-        f' d="{_marker(number)}"><title>{escape(told)}</title></path>'
+        f' d="{_marker(number)}"><title>{markup.text(told)}</title></path>'
     )
 
 
-def _text(text: str, x: float, y: float, anchor: str, more: str = "") -> str:
+def _label(text: str, x: float, y: float, anchor: str, more: str = "") -> str:
     # Shifted by hand: not everything that draws SVG knows of dominant-baseline.
     place = f'x="{x:.1f}" y="{y:.1f}" dy=".35em" text-anchor="{anchor}"'
-    return f"<text {place}{more}>{escape(text)}</text>"
+    return f"<text {place}{more}>{markup.text(text)}</text>"
 
 
 def _tick_texts(values: Iterable[float]) -> list[str]:
     first, second, *_ = values = list(values)
     digits = max(0, -math.floor(math.log10(second - first) + 1e-9))
-    return [f"{value:z.{digits}f}".replace("-", "−") for value in values]
+    return [markup.number(value, digits) for value in values]
 
 
 def _colour(number: int) -> str:

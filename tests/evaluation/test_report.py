@@ -10,7 +10,8 @@ import pytest
 from jaxinpaint.evaluation import charts
 from jaxinpaint.evaluation.bootstrap import Mean
 from jaxinpaint.evaluation.protocols import PROTOCOLS, column
-from jaxinpaint.evaluation.report import Section, Shown, page
+from jaxinpaint.evaluation.report.page import Section, page
+from jaxinpaint.evaluation.report.pictures import Shown
 from jaxinpaint.evaluation.results import Evaluation, Incomparable
 
 VOID = {"meta", "img", "input", "br", "link"}

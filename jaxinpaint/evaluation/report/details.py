@@ -1,0 +1,13 @@
+"""How methods were made to paint, and what judged them, as text."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def told(value: Any) -> str:
+    """Details, as text."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {told(inner)}" for key, inner in value.items())
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return str(value)
+    return ", ".join(map(told, value))
