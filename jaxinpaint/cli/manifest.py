@@ -1,6 +1,7 @@
 """``jaxinpaint manifest``: which squares of which pictures are judged, with which holes."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import tyro
@@ -51,7 +52,7 @@ def manifest(
         border: Whether irregular holes may touch the border.
         seed: Of what is drawn.
         masks: Take holes from a folder of mask files instead: white is missing. A picture has the
-            mask of its own name if all have one, else masks go round.
+            mask of its own name; if not one has such, masks go round.
         cut: Also write the squares and holes as PNGs into a new folder, for other programs to fill:
             truth/ and holes/, by the names that their results must have.
     """
@@ -62,13 +63,11 @@ def manifest(
         raise ValueError(f"{output} is there already; choose another output, or remove it")
     if cut is not None and cut.exists():
         raise ValueError(f"{cut} is there already; choose another folder, or remove it")
-    side = size or PROTOCOLS[protocol].size
-    if side < 16:
-        raise ValueError(f"--size is {side}; squares have sides of at least 16 pixels")
+    side = PROTOCOLS[protocol].size if size is None else size
     if masks is not None:
         if sampler or buckets or border:
             raise ValueError("--masks brings the holes; leave out --sampler, --buckets, --border")
-        rows = manifests.stored_rows(data, masks, size=side)
+        rows = manifests.stored_rows(data, masks, size=side, tell=print)
     else:
         kinds = _kinds(PROTOCOLS[protocol].holes, sampler, buckets, border)
         rows = manifests.drawn_rows(data, size=side, holes=kinds, seed=seed)
@@ -125,16 +124,22 @@ def _bucket(told: str) -> Bucket:
 
 
 def _write_cases(file: Path, data: Path, masks: Path | None, folder: Path) -> None:
+    """Squares and holes as PNGs; the folder appears when all are written."""
     import numpy as np
     from PIL import Image
+    from tqdm import tqdm
 
     from jaxinpaint.evaluation import manifests
 
-    for name in ("truth", "holes"):
-        (folder / name).mkdir(parents=True)
-    for row in manifests.read(file).rows:
-        _, truth, hole = manifests.case(row, data, masks)
-        Image.fromarray(truth).save(folder / "truth" / f"{row.name}.png")
-        white = np.where(hole, np.uint8(255), np.uint8(0))
-        Image.fromarray(white).save(folder / "holes" / f"{row.name}.png")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
+        made = Path(temporary) / "cut"
+        for name in ("truth", "holes"):
+            (made / name).mkdir(parents=True)
+        for row in tqdm(manifests.read(file).rows, desc="cut", unit="case", disable=None):
+            _, truth, hole = manifests.case(row, data, masks)
+            Image.fromarray(truth).save(made / "truth" / f"{row.name}.png")
+            white = np.where(hole, np.uint8(255), np.uint8(0))
+            Image.fromarray(white).save(made / "holes" / f"{row.name}.png")
+        made.rename(folder)
     print(f"{folder / 'truth'} and {folder / 'holes'}; name what fills them alike")

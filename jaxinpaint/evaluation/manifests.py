@@ -5,17 +5,20 @@ manifest can be compared; the same pictures cut otherwise, or with other holes, 
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import cattrs
 import jax
 import jax.numpy as jnp
 import numpy as np
 from cattrs.preconf.json import make_converter
+from tqdm import tqdm
 
 from jaxinpaint import masks
 from jaxinpaint.array_typing import RGB, Missing
@@ -23,16 +26,22 @@ from jaxinpaint.data.pictures import (
     Encoded,
     list_pictures,
     middle,
+    partners,
     read_hole,
     read_rgb,
     scaled,
     scaled_hole,
+    scaled_size,
 )
+
+log = logging.getLogger(__name__)
 
 # Rows as lines of JSON, and back; unknown names are refused.
 CONVERTER = make_converter(forbid_extra_keys=True, omit_if_default=True)
 
 HOUSE_BUCKETS = ((0.01, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4), (0.4, 0.5), (0.5, 0.6))
+LEAST = 16  # side of a square
+MUCH = 0.7  # of a square: whoever misses more may have taken black for white
 
 
 @dataclass(frozen=True)
@@ -140,57 +149,91 @@ def drawn_rows(folder: Path, *, size: int, holes: HolesOf, seed: int) -> Iterato
         seed: of what is drawn.
 
     Raises:
-        ValueError: without pictures, or for holes that can't be drawn.
-        UnreadablePicture: for a file that is none.
+        ValueError: without pictures, or for squares that are too small; while the rows are made,
+            for holes that can't be drawn, or miss nothing or all.
+        UnreadablePicture: while they are made, for a file that is none.
     """
-    kinds = _kinds(holes)
+    _require_size(size)
+    kinds, pictures = _kinds(holes), list_pictures(folder)
     width = len(str(len(kinds) - 1))
-    for i, path in enumerate(list_pictures(folder)):
-        content = path.read_bytes()
-        truth = read_rgb(Encoded(str(path), content))
-        for j, kind in enumerate(kinds):
-            rule = replace(kind, seed=seed, number=i * len(kinds) + j)
-            name = f"{i:06d}" if len(kinds) == 1 else f"{i:06d}-{j:0{width}d}"
-            yield _row(
-                name, path.relative_to(folder), content, truth, size, rule, _draw(rule, size)
-            )
+
+    def rows() -> Iterator[Row]:
+        for i, path in enumerate(_told(pictures)):
+            row = _row_of(path, folder, size)
+            for j, kind in enumerate(kinds):
+                rule = replace(kind, seed=seed, number=i * len(kinds) + j)
+                name = f"{i:06d}" if len(kinds) == 1 else f"{i:06d}-{j:0{width}d}"
+                yield row(name, rule, _draw(rule, size))
+
+    return rows()
 
 
-def stored_rows(folder: Path, others: Path, *, size: int) -> Iterator[Row]:
+def stored_rows(
+    folder: Path, others: Path, *, size: int, tell: Callable[[str], None]
+) -> Iterator[Row]:
     """Rows for the middle squares of all pictures of a folder, with holes of mask files.
 
-    A picture goes with the mask of its own place and name, if there is one for each; else masks go
+    A picture goes with the mask of its own place and name. If not one has such a mask, masks go
     round, in the order of their names.
 
+    Args:
+        folder: of pictures.
+        others: of mask files.
+        size: side of the squares.
+        tell: is given a line about which goes with which.
+
     Raises:
-        ValueError, UnreadablePicture: as `drawn_rows`, of both folders.
+        ValueError, UnreadablePicture: as `drawn_rows`, of both folders; or if some pictures have a
+            mask of their name and some none, or one has two.
     """
+    _require_size(size)
     pictures, found = list_pictures(folder), list_pictures(others)
-    by_stem = {path.relative_to(others).with_suffix(""): path for path in found}
-    stems = [path.relative_to(folder).with_suffix("") for path in pictures]
-    paired = all(stem in by_stem for stem in stems)
-    for i, path in enumerate(pictures):
-        mask = by_stem[stems[i]] if paired else found[i % len(found)]
-        stored = Stored(mask.relative_to(others).as_posix(), _digest(mask.read_bytes()))
-        content = path.read_bytes()
-        truth, hole = read_rgb(Encoded(str(path), content)), _cut_hole(read_hole(mask), size)
-        yield _row(f"{i:06d}", path.relative_to(folder), content, truth, size, stored, hole)
+    stems, mask_stems = (
+        {path.relative_to(root).with_suffix("") for path in paths}
+        for paths, root in ((pictures, folder), (found, others))
+    )
+    if stems & mask_stems:
+        found = partners(pictures, folder, others, noun="mask")
+        tell("each picture has the mask of its own name")
+    else:
+        tell(f"no picture has a mask of its own name: masks go round ({len(found)})")
+
+    def rows() -> Iterator[Row]:
+        much = 0
+        for i, path in enumerate(_told(pictures)):
+            mask = found[i % len(found)]
+            content = mask.read_bytes()
+            hole = _cut_hole(read_hole(Encoded(str(mask), content)), size)
+            stored = Stored(mask.relative_to(others).as_posix(), _digest(content))
+            row = _row_of(path, folder, size)(f"{i:06d}", stored, hole)
+            much += row.missing > MUCH
+            yield row
+        if much:
+            log.warning(
+                "%d of %d holes miss more than %.0f %% of their square: is white what is missing?",
+                much,
+                len(pictures),
+                100 * MUCH,
+            )
+
+    return rows()
 
 
 def write(rows: Iterable[Row], path: Path) -> int:
     """Writes a manifest, and gives the number of its rows. The file appears when all is written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
     number = 0
-    try:
-        with unfinished.open("w") as file:
-            for row in rows:
-                file.write(CONVERTER.dumps(row) + "\n")
-                number += 1
-        unfinished.rename(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with _appearing(path) as file:
+        for row in rows:
+            file.write(CONVERTER.dumps(row).encode() + b"\n")
+            number += 1
     return number
+
+
+def keep(source: Path, target: Path) -> None:
+    """A copy of a manifest's file, unless there is one. It appears as a whole."""
+    if not target.exists():
+        with _appearing(target) as file:
+            file.write(source.read_bytes())
 
 
 def read(path: Path) -> Manifest:
@@ -230,17 +273,17 @@ def case(row: Row, folder: Path, masks_folder: Path | None = None) -> Case:
     truth = _cut(read_rgb(Encoded(str(path), content)), row.size, row.crop)
     match row.hole:
         case Drawn() as rule:
-            hole, told = _draw(rule, row.size), f"the {rule.sampler} hole {rule.number}"
+            hole = _draw(rule, row.size)
         case Stored(file=file, sha256=sha256):
             if masks_folder is None:
                 raise ValueError("the holes of this manifest are files: say where, --masks")
             mask = masks_folder / file
             content = _content(mask, sha256)
-            hole, told = _cut_hole(read_hole(Encoded(str(mask), content)), row.size), str(mask)
+            hole = _cut_hole(read_hole(Encoded(str(mask), content)), row.size)
     if _hole_digest(hole) != row.hole_sha256:
         raise Changed(
-            f"{told} is drawn otherwise here than where the manifest was made, so its scores would "
-            "not be of the same holes"
+            f"{_called(row.hole)} is drawn otherwise here than where the manifest was made, so its "
+            "scores would not be of the same holes"
         )
     return Case(row, truth, hole)
 
@@ -259,27 +302,45 @@ def _kinds(holes: HolesOf) -> list[Drawn]:
     return kinds
 
 
-def _row(
-    name: str,
-    place: Path,
-    content: bytes,
-    picture: RGB,
-    size: int,
-    rule: Drawn | Stored,
-    hole: Missing,
-) -> Row:
-    height, width = scaled(picture, size).shape[:2]
-    return Row(
-        name,
-        picture=place.as_posix(),
-        sha256=_digest(content),
-        size=size,
-        crop=((height - size) // 2, (width - size) // 2, size, size),
-        hole=rule,
-        hole_sha256=_hole_digest(hole),
-        missing=round(float(hole.mean()), 6),
-        touches_border=bool(hole[[0, -1]].any() or hole[:, [0, -1]].any()),
-    )
+def _require_size(size: int) -> None:
+    if size < LEAST:
+        raise ValueError(f"--size is {size}; squares have sides of at least {LEAST} pixels")
+
+
+def _told(pictures: Sequence[Path]) -> Iterable[Path]:
+    return tqdm(pictures, desc="manifest", unit="picture", disable=None)
+
+
+def _row_of(path: Path, folder: Path, size: int) -> Callable[[str, Drawn | Stored, Missing], Row]:
+    """What makes rows of a picture, which is read once: of a name, and of a hole and its rule."""
+    content = path.read_bytes()
+    picture = read_rgb(Encoded(str(path), content))
+    height, width = scaled_size(picture.shape[0], picture.shape[1], size)
+    place, sha256 = path.relative_to(folder).as_posix(), _digest(content)
+
+    def row(name: str, rule: Drawn | Stored, hole: Missing) -> Row:
+        if hole.all() or not hole.any():
+            misses = "all" if hole.all() else "nothing"
+            raise ValueError(f"{_called(rule)} misses {misses} of the square of {path}")
+        return Row(
+            name,
+            picture=place,
+            sha256=sha256,
+            size=size,
+            crop=((height - size) // 2, (width - size) // 2, size, size),
+            hole=rule,
+            hole_sha256=_hole_digest(hole),
+            missing=round(float(hole.mean()), 6),
+            touches_border=bool(hole[[0, -1]].any() or hole[:, [0, -1]].any()),
+        )
+
+    return row
+
+
+def _called(rule: Drawn | Stored) -> str:
+    if isinstance(rule, Stored):
+        return f"the mask {rule.file}"
+    return f"the {rule.sampler} hole {rule.number}"
 
 
 def _draw(rule: Drawn, size: int) -> Missing:
@@ -314,3 +375,16 @@ def _digest(content: bytes) -> str:
 
 def _hole_digest(hole: Missing) -> str:
     return _digest(f"{hole.shape} ".encode() + np.packbits(hole).tobytes())
+
+
+@contextmanager
+def _appearing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which is there when all is written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        with unfinished.open("wb") as file:
+            yield file
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

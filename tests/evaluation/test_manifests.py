@@ -1,4 +1,5 @@
 import json
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 from PIL import Image
 
 from jaxinpaint import masks
+from jaxinpaint.array_typing import RGB
+from jaxinpaint.data.pictures import Encoded, read_rgb
 from jaxinpaint.evaluation import manifests
 from jaxinpaint.evaluation.manifests import Changed, Drawn, HolesOf, Stored
 
@@ -85,31 +88,94 @@ def test_what_has_changed_is_refused(photos, tmp_path) -> None:
         manifests.case(row, photos)
 
 
-def test_holes_come_from_files_of_the_same_name_or_go_round(photos, tmp_path) -> None:
-    folder = tmp_path / "masks"
-    folder.mkdir()
-    hole = np.zeros((40, 64), bool)
-    hole[10:20, 30:40] = True
-    Image.fromarray(hole).save(folder / "one.png")
-    manifests.write(manifests.stored_rows(photos, folder, size=40), tmp_path / "round")
-    rows = manifests.read(tmp_path / "round").rows
+def test_pictures_are_read_once_and_not_scaled_to_tell_their_rows(
+    photos, tmp_path, monkeypatch
+) -> None:
+    read = []
+
+    def reading(file: Encoded) -> RGB:
+        read.append(file.name)
+        return read_rgb(file)
+
+    monkeypatch.setattr(manifests, "read_rgb", reading)
+    monkeypatch.setattr(manifests, "scaled", None)
+    rows = list(manifests.drawn_rows(photos, size=32, holes=HolesOf(buckets=BUCKETS), seed=3))
+    assert len(rows) == 4
+    assert len(read) == 2
+
+
+HOLE = np.zeros((40, 64), bool)
+HOLE[10:20, 30:40] = True
+
+
+@pytest.fixture
+def mask_files(tmp_path: Path) -> Path:
+    """A mask that is of no picture."""
+    (tmp_path / "masks" / "deeper").mkdir(parents=True)
+    Image.fromarray(HOLE).save(tmp_path / "masks" / "one.png")
+    return tmp_path / "masks"
+
+
+def stored(photos: Path, folder: Path) -> tuple[list[manifests.Row], str]:
+    """Rows with holes from files, and what was told of them."""
+    told: list[str] = []
+    rows = list(manifests.stored_rows(photos, folder, size=40, tell=told.append))
+    (line,) = told
+    return rows, line
+
+
+def test_masks_that_are_of_no_picture_go_round(photos, mask_files) -> None:
+    rows, told = stored(photos, mask_files)
+    assert told == "no picture has a mask of its own name: masks go round (1)"
     assert [row.hole.file for row in rows if isinstance(row.hole, Stored)] == ["one.png"] * 2
-    np.testing.assert_array_equal(manifests.case(rows[0], photos, folder).hole, hole[:, 12:52])
+    np.testing.assert_array_equal(manifests.case(rows[0], photos, mask_files).hole, HOLE[:, 12:52])
     with pytest.raises(ValueError, match="--masks"):
         manifests.case(rows[0], photos)
 
-    (folder / "deeper").mkdir()
-    Image.fromarray(hole).save(folder / "a.png")
-    Image.fromarray(~hole).save(folder / "deeper" / "b.png")
-    manifests.write(manifests.stored_rows(photos, folder, size=40), tmp_path / "paired")
-    rows = manifests.read(tmp_path / "paired").rows
+
+def test_pictures_have_the_masks_of_their_names_or_all_is_refused(
+    photos, mask_files, caplog
+) -> None:
+    Image.fromarray(HOLE).save(mask_files / "a.png")
+    with pytest.raises(ValueError, match=r"masks has no mask for 1 pictures: deeper/b\.png"):
+        stored(photos, mask_files)
+
+    Image.fromarray(~HOLE).save(mask_files / "deeper" / "b.png")
+    with caplog.at_level(logging.WARNING, manifests.__name__):
+        rows, told = stored(photos, mask_files)
+    assert told == "each picture has the mask of its own name"
+    assert caplog.messages == [
+        "1 of 2 holes miss more than 70 % of their square: is white what is missing?"
+    ]
     assert [row.hole.file for row in rows if isinstance(row.hole, Stored)] == [
         "a.png",
         "deeper/b.png",
     ]
-    Image.fromarray(~hole).save(folder / "a.png")
+    Image.fromarray(~HOLE).save(mask_files / "a.png")
     with pytest.raises(Changed, match=r"a\.png is not the file"):
-        manifests.case(rows[0], photos, folder)
+        manifests.case(rows[0], photos, mask_files)
+
+    Image.fromarray(HOLE).save(mask_files / "a.bmp")
+    with pytest.raises(ValueError, match=r"two masks of one name .*a\.bmp and a\.png"):
+        stored(photos, mask_files)
+
+
+@pytest.mark.parametrize(("white", "misses"), [(True, "all"), (False, "nothing")])
+def test_holes_that_miss_nothing_or_all_are_refused(white, misses, photos, mask_files) -> None:
+    Image.fromarray(np.full((40, 64), white)).save(mask_files / "one.png")
+    with pytest.raises(ValueError, match=rf"one\.png misses {misses} of the square of .*a\.png"):
+        stored(photos, mask_files)
+
+
+def test_small_squares_and_folders_without_pictures_are_refused_at_once(photos, mask_files) -> None:
+    for folder, size, message in (
+        (photos, 15, "at least 16"),
+        (Path("nowhere"), 16, "not a folder"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            manifests.drawn_rows(folder, size=size, holes=HolesOf(), seed=0)
+        with pytest.raises(ValueError, match=message):
+            manifests.stored_rows(folder, mask_files, size=size, tell=print)
 
 
 def test_files_that_are_no_manifests_are_refused(photos, tmp_path) -> None:
@@ -138,3 +204,14 @@ def test_a_manifest_appears_as_a_whole_or_not_at_all(photos, tmp_path) -> None:
     with pytest.raises(ValueError, match="not a picture"):
         written(photos, tmp_path / "new" / "m.jsonl", HolesOf(("center",)))
     assert not list((tmp_path / "new").iterdir())
+
+
+def test_a_copy_of_a_manifest_is_the_same_and_is_kept(photos, tmp_path) -> None:
+    found = written(photos, tmp_path / "m.jsonl", HolesOf(("center",)))
+    copy = tmp_path / "kept" / "m.jsonl"
+    manifests.keep(tmp_path / "m.jsonl", copy)
+    assert manifests.read(copy).sha256 == found.sha256
+    (tmp_path / "m.jsonl").write_text("another")
+    manifests.keep(tmp_path / "m.jsonl", copy)
+    assert manifests.read(copy).sha256 == found.sha256
+    assert list(copy.parent.iterdir()) == [copy]
