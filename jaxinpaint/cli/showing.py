@@ -15,7 +15,8 @@ from jaxinpaint.cli import scoring
 from jaxinpaint.data.config import DataConfig
 from jaxinpaint.data.examples import Pair, held_out_pairs, held_out_pictures
 from jaxinpaint.data.pictures import middle, scaled
-from jaxinpaint.evaluation import baselines, held_out
+from jaxinpaint.evaluation import held_out
+from jaxinpaint.evaluation.baselines import BASELINES, Fill, with_version
 from jaxinpaint.evaluation.grids import grid, holed
 from jaxinpaint.inpainter import padded
 from jaxinpaint.photos import in_dtype
@@ -142,15 +143,15 @@ def _show_pairs(recipe: Recipe, pairs: Sequence[Pair], data: DataConfig) -> Show
     return Show(len(pairs), sample, scoring.of_pairs(recipe, pairs, data), compare)
 
 
-def _methods() -> dict[str, held_out.Fill]:
+def _methods() -> dict[str, Fill]:
     """What anybody can fill a hole with."""
-    methods: dict[str, held_out.Fill] = {"mean colour": baselines.mean_colour}
+    methods = {"mean colour": BASELINES["mean-colour"], "Telea": BASELINES["telea"]}
     try:
-        import cv2  # noqa: F401  (only asks whether it is there)
-    except ModuleNotFoundError:
-        print("no OpenCV, so no Telea: pip install 'jaxinpaint[baselines]'")
-        return methods
-    return methods | {"Telea": baselines.telea}
+        with_version("telea")
+    except ModuleNotFoundError as error:
+        print(f"no Telea: {error}")
+        del methods["Telea"]
+    return methods
 
 
 def _save(pictures: RGB, folder: Path) -> None:

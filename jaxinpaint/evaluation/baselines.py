@@ -1,11 +1,16 @@
 """What anybody can fill a hole with: the mean colour, and classical methods."""
 
 import importlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from jaxinpaint.array_typing import RGB, Missing
+
+Fill = Callable[[RGB, Missing], RGB]
+
+OPENCV, SCIKIT_IMAGE = ("cv2", "OpenCV"), ("skimage", "scikit-image")
 
 
 def mean_colour(photo: RGB, hole: Missing) -> RGB:
@@ -29,7 +34,7 @@ def telea(photo: RGB, hole: Missing) -> RGB:
     Raises:
         ModuleNotFoundError: without OpenCV, which is in the extra ``baselines``; as all below.
     """
-    cv2 = _needed("cv2", "OpenCV")
+    cv2 = _needed(*OPENCV)
     return cv2.inpaint(photo, hole.astype(np.uint8) * 255, 3, cv2.INPAINT_TELEA)
 
 
@@ -39,7 +44,7 @@ def navier_stokes(photo: RGB, hole: Missing) -> RGB:
     Bertalmio, Bertozzi and Sapiro, Navier-Stokes, Fluid Dynamics, and Image and Video Inpainting,
     CVPR 2001.
     """
-    cv2 = _needed("cv2", "OpenCV")
+    cv2 = _needed(*OPENCV)
     return cv2.inpaint(photo, hole.astype(np.uint8) * 255, 3, cv2.INPAINT_NS)
 
 
@@ -49,12 +54,33 @@ def biharmonic(photo: RGB, hole: Missing) -> RGB:
     Damelin and Hoang, On Surface Completion and Image Inpainting by Biharmonic Functions, 2018. A
     system as large as the hole is solved: seconds, or minutes for large holes.
     """
-    restoration = _needed("skimage.restoration", "scikit-image")
+    skimage = _needed(*SCIKIT_IMAGE)
     # What stands in the hole may be anything, and is nothing to it.
     known = np.where(hole[..., None], 0, photo) / 255
-    filled = restoration.inpaint_biharmonic(known, hole, channel_axis=-1)
+    filled = skimage.restoration.inpaint_biharmonic(known, hole, channel_axis=-1)
     painted = np.round(255 * np.clip(filled, 0, 1)).astype(np.uint8)
     return np.where(hole[..., None], painted, photo)
+
+
+BASELINES: Mapping[str, Fill] = {
+    "mean-colour": mean_colour,
+    "telea": telea,
+    "navier-stokes": navier_stokes,
+    "biharmonic": biharmonic,
+}
+LIBRARIES = {"telea": OPENCV, "navier-stokes": OPENCV, "biharmonic": SCIKIT_IMAGE}
+
+
+def with_version(name: str) -> str:
+    """The name of a baseline, with the version of what computes it, as in ``telea, OpenCV 4.10.0``.
+
+    Raises:
+        ModuleNotFoundError: as the baseline.
+    """
+    if name not in LIBRARIES:
+        return name
+    module, library = LIBRARIES[name]
+    return f"{name}, {library} {_needed(module, library).__version__}"
 
 
 def _needed(module: str, name: str) -> Any:

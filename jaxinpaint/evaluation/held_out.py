@@ -1,6 +1,6 @@
 """A first judgement: held-out pictures with fixed holes, filled by several methods."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -12,10 +12,10 @@ from jaxtyping import Float
 from jaxinpaint import masks
 from jaxinpaint.array_typing import RGB, Missing
 from jaxinpaint.evaluation import metrics
+from jaxinpaint.evaluation.baselines import Fill
+from jaxinpaint.evaluation.manifests import HOUSE_BUCKETS
 
-Fill = Callable[[RGB, Missing], RGB]
-
-BUCKETS = ((0.01, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4))
+BUCKETS = HOUSE_BUCKETS[:4]
 
 
 class Case(NamedTuple):

@@ -1,7 +1,9 @@
+import sys
+
 import numpy as np
 import pytest
 
-from jaxinpaint.evaluation.baselines import mean_colour, telea
+from jaxinpaint.evaluation.baselines import BASELINES, LIBRARIES, mean_colour, telea, with_version
 
 RNG = np.random.default_rng(0)
 PHOTO = RNG.integers(0, 256, (24, 20, 3), dtype=np.uint8)
@@ -17,10 +19,11 @@ def test_the_mean_colour_is_of_the_known_pixels() -> None:
     assert mean_colour(photo, hole)[1, 1].tolist() == [11, 20, 87]
 
 
-@pytest.mark.parametrize("fill", [mean_colour, telea])
-def test_baselines_keep_known_pixels_and_do_not_look_into_the_hole(fill) -> None:
-    if fill is telea:
-        pytest.importorskip("cv2")
+@pytest.mark.parametrize("name", BASELINES)
+def test_baselines_keep_known_pixels_and_do_not_look_into_the_hole(name) -> None:
+    if name in LIBRARIES:
+        pytest.importorskip(LIBRARIES[name][0])
+    fill = BASELINES[name]
     before, other = PHOTO.copy(), PHOTO.copy()
     other[HOLE] = 255
     filled = fill(PHOTO, HOLE)
@@ -38,3 +41,21 @@ def test_telea_continues_a_gradient_better_than_the_mean_colour() -> None:
         return float(np.abs(filled[HOLE].astype(int) - photo[HOLE]).mean())
 
     assert error(telea(photo, HOLE)) < error(mean_colour(photo, HOLE)) / 2
+
+
+def test_baselines_tell_the_version_of_what_computes_them() -> None:
+    assert with_version("mean-colour") == "mean-colour"
+    cv2, skimage = map(pytest.importorskip, ("cv2", "skimage"))
+    assert {with_version(name) for name in BASELINES} == {
+        "mean-colour",
+        f"telea, OpenCV {cv2.__version__}",
+        f"navier-stokes, OpenCV {cv2.__version__}",
+        f"biharmonic, scikit-image {skimage.__version__}",
+    }
+
+
+def test_a_baseline_without_its_library_says_what_to_install(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    for ask in (lambda: telea(PHOTO, HOLE), lambda: with_version("telea")):
+        with pytest.raises(ModuleNotFoundError, match=r"needs OpenCV: pip .*\[baselines\]"):
+            ask()

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from jaxinpaint.evaluation import held_out
+from jaxinpaint.evaluation.baselines import Fill
 from jaxinpaint.evaluation.held_out import BUCKETS, Case
 
 SIZE = (20, 16)
@@ -59,7 +60,7 @@ def test_scores_are_means_over_pictures_of_the_psnr_in_the_hole() -> None:
     small, large = np.zeros((8, 8), bool), np.zeros((8, 8), bool)
     small[0, 0], large[:4] = True, True
 
-    def off_by(levels: dict[int, int]) -> held_out.Fill:
+    def off_by(levels: dict[int, int]) -> Fill:
         def fill(photo: np.ndarray, hole: np.ndarray) -> np.ndarray:
             wrong = np.uint8(100 + levels[int(hole.sum())])
             # What is known counts for nothing, even where a method spoils it.
