@@ -31,7 +31,7 @@ class Bucket(NamedTuple):
 
     Attributes:
         share: how much is missing in these cases, in the mean, in %.
-        mean: of their scores.
+        mean: of their scores; ends of the interval that are NaN are not drawn.
         told: what a pointer over it is told.
     """
 
@@ -161,6 +161,8 @@ def _means(series: Series, number: int, methods: int, across: Axis, up: Axis) ->
 
 
 def _bar(x: float, low: float, high: float) -> str:
+    if math.isnan(low) or math.isnan(high):
+        return ""
     return f"M{x:.1f} {low:.1f}V{high:.1f}M{x - 3:.1f} {low:.1f}h6M{x - 3:.1f} {high:.1f}h6"
 
 

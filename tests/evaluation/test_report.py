@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from jaxinpaint.evaluation import charts
+from jaxinpaint.evaluation import charts, results
 from jaxinpaint.evaluation.bootstrap import Mean
 from jaxinpaint.evaluation.protocols import PROTOCOLS, column
 from jaxinpaint.evaluation.report.page import Section, page
@@ -15,7 +15,7 @@ from jaxinpaint.evaluation.report.pictures import Shown
 from jaxinpaint.evaluation.results import Evaluation, Incomparable
 
 VOID = {"meta", "img", "input", "br", "link"}
-PICTURES = 4
+PICTURES = 6
 SHARES = np.tile([0.05, 0.15, 0.35], PICTURES)
 NAMES = tuple(f"{i:06d}" for i in range(len(SHARES)))
 
@@ -244,7 +244,7 @@ def test_differences_that_are_sure_are_marked() -> None:
         evaluation(n, ("crfill",), b) for n, b in [("a", 0), ("b", 1), ("c", -1)]
     )
     unsure = first._replace(
-        method="d", values={k: v + np.tile([1, -1], 6) for k, v in first.values.items()}
+        method="d", values={k: v + np.tile([1, -1], 9) for k, v in first.values.items()}
     )
     sections = [Section(one, []) for one in (first, better, worse, unsure)]
     rows = table(page(sections, title="T"), "Differences").findall("tbody/tr")
@@ -261,9 +261,73 @@ def test_differences_of_losses_are_better_below_zero() -> None:
 
 
 def test_what_is_left_out_is_told_with_the_protocols_that_ask_for_it() -> None:
-    one = evaluation("a")._replace(left_out={"lpips_vgg": "no weights", "lpips_alex": "no weights"})
-    html = page([Section(one, []), Section(evaluation("b"), [])], title="T")
-    assert html.count("Left out: LPIPS, VGG, LPIPS, Alex (no weights of a).") == 1
+    why = {"lpips_vgg": "run `a & b`", "lpips_alex": "run `a & b`", "p_ids": "too `few"}
+    one, other = evaluation("a"), evaluation("b")._replace(left_out={"p_ids": "too `few"})
+    html = page([Section(one._replace(left_out=why), []), Section(other, [])], title="T")
+    assert html.count("Left out:") == 1
+    assert re.findall("<li><b>(.*?)</li>", html) == [
+        "LPIPS, VGG · LPIPS, Alex of a</b>: run <code>a &amp; b</code>",
+        "P-IDS</b>: too `few",
+    ]
+
+
+def test_means_of_few_pictures_have_no_interval_and_no_difference_is_sure() -> None:
+    few = 4 * 3
+    sections = [Section(evaluation(n, better=b, cases=few), []) for n, b in [("a", 0), ("b", 1)]]
+    html = page(sections, title="T")
+    assert 'class="interval"' not in html
+    assert "▲ +" not in html
+    assert '<path class="bars" d=""/>' in html
+    assert "of fewer than five pictures have none" in html
+    told = [str(cell.text) for cell in table(html, "Differences").iter("data")]
+    assert len(told) == len(PROTOCOLS["house"].metrics)
+    assert all(text.startswith(("+", "−")) for text in told)
+
+
+def test_what_is_no_number_is_a_dash_and_never_the_best() -> None:
+    def with_psnr(name: str, first: float) -> Section:
+        of = evaluation(name, ("house",))
+        values = {key: np.r_[first, column[1:]] for key, column in of.values.items()}
+        return Section(of._replace(values=values), [])
+
+    nan = [with_psnr("a", np.nan), with_psnr("b", 1.0), with_psnr("c", 2.0)]
+    html = page(nan, title="T")
+    cells = [row[1] for row in table(html, "house, all cases").iter("tr") if len(row) > 2][1:4]
+    assert ["".join(cell.itertext())[:1] for cell in cells] == ["–", "0", "0"]
+    assert {method for method, _ in best(html, "house, all cases")} == {"b", "c"}
+    assert "nan" not in re.findall("[a-z]+", re.sub("<style>.*</style>", "", html, flags=re.DOTALL))
+
+
+def test_pictures_that_were_painted_without_a_fault_are_the_best() -> None:
+    def with_overall(name: str, psnr: float) -> Section:
+        of = evaluation(name, ("crfill",), cases=1)
+        return Section(of._replace(values={"crfill/composite/psnr": np.array([psnr])}), [])
+
+    html = page([with_overall("a", 40.0), with_overall("b", np.inf)], title="T")
+    assert best(html, "crfill, all cases") == [("b", 1)]
+    assert '<data value="Infinity" class="best">∞</data>' in html
+
+
+def test_means_are_taken_once_and_plotted_as_in_the_tables(monkeypatch) -> None:
+    taken = []
+    means = results.means
+
+    def counted(protocol: str, of: Evaluation) -> dict[str, dict[str, Mean]]:
+        taken.append((protocol, of.method))
+        return means(protocol, of)
+
+    monkeypatch.setattr(results, "means", counted)
+    html = three()
+    assert len(set(taken)) == len(taken) == 9
+    markers = re.findall("<title>a, 10 – 20 % missing: (.*?) dB", html)
+    of_table = next(
+        cell.find("data")
+        for body in table(html, "house, by group").iter("tbody")
+        if "10 – 20 % missing, composite" in "".join(body.itertext())
+        for cell in body.iter("td")
+    )
+    assert of_table is not None
+    assert markers == [of_table.text]
 
 
 def test_methods_that_were_judged_by_other_protocols_have_dashes() -> None:

@@ -57,6 +57,8 @@ def _difference(head: Head, found: Mean) -> str:
         mark, word = ("▲", "better") if better else ("▼", "worse")
         said = tag("span", f" ({word})", class_="unseen")
         told = tag("span", f"{mark} {told}{said}", class_=word)
-    ends = [number(end, head.digits, sign="+") for end in (found.low, found.high)]
-    interval = tag("span", " … ".join(ends), class_="interval")
-    return tag("td", tag("data", told, value=f"{found.mean:.6g}") + interval)
+    below = ""
+    if not (math.isnan(found.low) or math.isnan(found.high)):
+        ends = (number(end, head.digits, sign="+") for end in (found.low, found.high))
+        below = tag("span", " … ".join(ends), class_="interval")
+    return tag("td", tag("data", told, value=f"{found.mean:.6g}") + below)

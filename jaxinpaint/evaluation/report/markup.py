@@ -4,6 +4,7 @@ Every text that comes from outside goes through `text`; what other functions giv
 """
 
 import math
+import re
 from html import escape
 from typing import Literal
 
@@ -24,6 +25,11 @@ def void(name: str, /, **attributes: object) -> str:
 def text(of: object) -> str:
     """A text as HTML content, or as an attribute's."""
     return escape(str(of), quote=True)
+
+
+def message(of: str) -> str:
+    """A message as HTML content: what stands between backticks is code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", text(of))
 
 
 def folded(summary: str, content: str, class_: str) -> str:

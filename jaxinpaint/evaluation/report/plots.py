@@ -1,16 +1,17 @@
 """The plot of a report: scores against the share that is missing."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
 from jaxinpaint.evaluation import charts
-from jaxinpaint.evaluation.bootstrap import LEVEL, mean_with_interval
+from jaxinpaint.evaluation.bootstrap import LEVEL, Mean, mean_with_interval
 from jaxinpaint.evaluation.manifests import HOUSE_BUCKETS
 from jaxinpaint.evaluation.protocols import PROTOCOLS
-from jaxinpaint.evaluation.report.found import Found, keys
+from jaxinpaint.evaluation.report.found import Found, Means, keys
 from jaxinpaint.evaluation.report.markup import number, tag, text
-from jaxinpaint.evaluation.report.score_tables import head_of, interval, score
+from jaxinpaint.evaluation.report.score_tables import Head, head_of, interval, score
 from jaxinpaint.evaluation.results import Evaluation
 
 PLOTTED = "house/composite/psnr_hole"  # if it was measured
@@ -21,10 +22,11 @@ def plot(of: Found) -> str:
     key = _plotted(of)
     if key is None:
         return ""
-    series = [_series(one, key) for one in of.evaluations]
+    protocol, picture, _ = key.split("/")
+    both = zip(of.evaluations, of.means[protocol], strict=True)
+    series = [_series(one, key, means) for one, means in both]
     if not any(one.points for one in series):
         return ""
-    protocol, picture, _ = key.split("/")
     head = head_of(key)
     told = head.label + (f", {head.unit}" if head.unit else "")
     items = (tag("li", charts.swatch(i) + text(one.name)) for i, one in enumerate(series))
@@ -45,27 +47,36 @@ def _plotted(of: Found) -> str | None:
     return PLOTTED if PLOTTED in found else next(iter(found), None)
 
 
-def _series(of: Evaluation, key: str) -> charts.Series:
+def _series(of: Evaluation, key: str, means: Means) -> charts.Series:
     values = of.values.get(key)
     if values is None:
         return charts.Series(of.method, [], [])
     finite = np.isfinite(values)
     shares = 100 * of.missing
     points = list(zip(shares[finite].tolist(), values[finite].tolist(), strict=True))
-    return charts.Series(of.method, points, list(_buckets(of, key, finite)))
+    return charts.Series(of.method, points, list(_buckets(of, key, means)))
 
 
-def _buckets(of: Evaluation, key: str, finite: np.ndarray) -> Iterator[charts.Bucket]:
+def _buckets(of: Evaluation, key: str, means: Means) -> Iterator[charts.Bucket]:
     """Means by the protocol's buckets, or by ours if it has none."""
     head = head_of(key)
-    for low, high in PROTOCOLS[key.split("/")[0]].buckets or HOUSE_BUCKETS:
-        chosen = finite & (of.missing > low) & (of.missing <= high)
-        if chosen.any():
-            pictures = [of.pictures[i] for i in np.flatnonzero(chosen)]
-            mean = mean_with_interval(of.values[key][chosen], pictures)
-            told = f"{number(mean.mean, head.digits)} {head.unit}".strip()
-            told += f" ({interval(head, score(mean))})"
-            share = 100 * float(of.missing[chosen].mean())
-            yield charts.Bucket(
-                share, mean, f"{of.method}, {100 * low:g} – {100 * high:g} % missing: {told}"
-            )
+    buckets = PROTOCOLS[key.split("/")[0]].buckets
+    for low, high in buckets or HOUSE_BUCKETS:
+        members = (of.missing > low) & (of.missing <= high)
+        if not members.any():
+            continue
+        mean = means[f"{low:g}-{high:g}"][key] if buckets else _mean(of, key, members)
+        if math.isfinite(mean.mean):
+            share = 100 * float(of.missing[members].mean())
+            told = f"{of.method}, {100 * low:g} – {100 * high:g} % missing: {_told(head, mean)}"
+            yield charts.Bucket(share, mean, told)
+
+
+def _mean(of: Evaluation, key: str, members: np.ndarray) -> Mean:
+    return mean_with_interval(of.values[key][members], np.array(of.pictures)[members])
+
+
+def _told(head: Head, mean: Mean) -> str:
+    told = f"{number(mean.mean, head.digits)} {head.unit}".strip()
+    ends = interval(head, score(mean))
+    return f"{told} ({ends})" if ends else told

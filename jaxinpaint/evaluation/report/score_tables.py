@@ -94,13 +94,14 @@ def label(metric: str) -> str:
 
 
 def score(mean: Mean) -> Score:
-    """A mean as a number of a table."""
-    return Score(mean.mean, (mean.low, mean.high))
+    """A mean as a number of a table; ends that are NaN are no interval."""
+    ends = (mean.low, mean.high)
+    return Score(mean.mean, None if any(map(math.isnan, ends)) else ends)
 
 
 def best(head: Head, values: Sequence[float]) -> str | None:
     """How the best number is written, so that all that look the same are the best together."""
-    known = [value for value in values if math.isfinite(value)]
+    known = [value for value in values if not math.isnan(value)]
     if len(known) < 2:
         return None
     return number(max(known) if head.higher else min(known), head.digits)
@@ -114,7 +115,8 @@ def cell(head: Head, score: Score | None, best: str | None) -> str:
     class_ = {"class_": "best"} if told == best else {}
     small = interval(head, score)
     below = tag("span", small, class_="interval") if small else ""
-    return tag("td", tag("data", told, value=f"{score.value:.6g}", **class_) + below)
+    value = f"{score.value:.6g}".replace("inf", "Infinity")  # as scripts read it
+    return tag("td", tag("data", told, value=value, **class_) + below)
 
 
 def interval(head: Head, score: Score) -> str:

@@ -9,7 +9,15 @@ from jaxinpaint.evaluation import results
 from jaxinpaint.evaluation.bootstrap import LEVEL
 from jaxinpaint.evaluation.protocols import PROTOCOLS, Protocol, of_networks
 from jaxinpaint.evaluation.report.found import Found, Means, keys, metric_name
-from jaxinpaint.evaluation.report.markup import count, folded, number, scroll, tag, text
+from jaxinpaint.evaluation.report.markup import (
+    count,
+    folded,
+    message,
+    number,
+    scroll,
+    tag,
+    text,
+)
 from jaxinpaint.evaluation.report.score_tables import (
     Block,
     Head,
@@ -42,7 +50,8 @@ def scores(of: Found) -> str:
     if not of.means:
         return ""
     notes = [
-        f"Small: {LEVEL} % intervals, by drawing the pictures again.",
+        f"Small: {LEVEL} % intervals, by drawing the pictures again; means of fewer than five "
+        "pictures have none.",
         "↑ higher is better, ↓ lower is.",
         "Bold: the best of its column." if len(of.evaluations) > 1 else "",
     ]
@@ -134,19 +143,23 @@ def _size_of(group: str, protocol: str, of: Evaluation) -> str:
 
 
 def _left_out(protocol: str, evaluations: Sequence[Evaluation]) -> str:
-    """Why metrics that the protocol asks for are missing, a reason once."""
+    """Why metrics that the protocol asks for are missing, a line a reason."""
     methods: dict[tuple[str, str], list[str]] = {}
     for one in evaluations:
         there = {metric_name(key) for key in keys(protocol, [one], overall=True)}
         for name, why in one.left_out.items():
             if name in _asked(PROTOCOLS[protocol]) - there:
                 methods.setdefault((why, label(name)), []).append(one.method)
-    labels: dict[str, list[str]] = {}
+    lines: dict[tuple[str, str], list[str]] = {}
     for (why, metric), of in methods.items():
         some = f" of {', '.join(of)}" if len(of) < len(evaluations) else ""
-        labels.setdefault(f"{why}{some}", []).append(metric)
-    told = "; ".join(f"{', '.join(names)} ({why})" for why, names in labels.items())
-    return tag("p", text(f"Left out: {told}."), class_="note") if told else ""
+        lines.setdefault((why, some), []).append(metric)
+    items = (
+        tag("li", tag("b", text(" · ".join(metrics) + some)) + f": {message(why)}")
+        for (why, some), metrics in lines.items()
+    )
+    told = tag("p", "Left out:") + tag("ul", "".join(items))
+    return tag("div", told, class_="note left-out") if lines else ""
 
 
 def _asked(protocol: Protocol) -> set[str]:
