@@ -330,6 +330,17 @@ def test_means_are_taken_once_and_plotted_as_in_the_tables(monkeypatch) -> None:
     assert markers == [of_table.text]
 
 
+def test_weights_that_judged_are_told_once() -> None:
+    judges = {"fid": "ab" * 32, "p_ids": "ab" * 32, "lpips_vgg": "cd" * 32}
+    one = evaluation()._replace(details={"judges": judges, "network": "runs/x"})
+    html = page([Section(one, [shown()]), Section(one, [])], title="T")
+    told = re.findall("<dt>Weights that judged</dt><dd>(.*?)</dd>", html)
+    assert [re.sub("<.*?>", "", text) for text in told] == [
+        "FID · P-IDS abababababab, LPIPS, VGG cdcdcdcdcdcd"
+    ]
+    assert '<p class="note">network runs/x</p>' in html
+
+
 def test_methods_that_were_judged_by_other_protocols_have_dashes() -> None:
     sections = [Section(evaluation("a", ("house",)), []), Section(evaluation("b", ("mat",)), [])]
     html = page(sections, title="T")

@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+# What scores were made with, told once for all methods.
+VERSIONS, JUDGES = "versions", "judges"
+
 
 def told(value: Any) -> str:
     """Details, as text."""

@@ -13,12 +13,13 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxinpaint.evaluation import results
-from jaxinpaint.evaluation.report.details import told
+from jaxinpaint.evaluation.report.details import JUDGES, VERSIONS, told
 from jaxinpaint.evaluation.report.differences import differences
 from jaxinpaint.evaluation.report.found import found_of
 from jaxinpaint.evaluation.report.markup import count, tag, text
 from jaxinpaint.evaluation.report.pictures import Gallery, galleries
 from jaxinpaint.evaluation.report.plots import plot
+from jaxinpaint.evaluation.report.score_tables import label
 from jaxinpaint.evaluation.report.scores import same_pictures, scores
 from jaxinpaint.evaluation.results import Evaluation
 
@@ -82,16 +83,30 @@ def _facts(evaluations: Sequence[Evaluation]) -> str:
         "Manifest": tag("code", text(first.manifest[:12]), title=first.manifest),
         **{f"Versions{of}": text(versions) for of, versions in _versions(evaluations).items()},
     }
+    if judges := _judges(evaluations):
+        facts["Weights that judged"] = judges
     items = (tag("div", tag("dt", text(k)) + tag("dd", v)) for k, v in facts.items())
     return tag("dl", "".join(items), class_="facts")
 
 
 def _versions(evaluations: Sequence[Evaluation]) -> dict[str, str]:
     """What the scores were made with, once if it is the same for all methods."""
-    found = {e.method: told(e.details["versions"]) for e in evaluations if "versions" in e.details}
+    found = {e.method: told(e.details[VERSIONS]) for e in evaluations if VERSIONS in e.details}
     if len(set(found.values())) == 1:
         return {"": next(iter(found.values()))}
     return {f" of {method}": versions for method, versions in found.items()}
+
+
+def _judges(evaluations: Sequence[Evaluation]) -> str:
+    """Digests of the weights that scores look through, and by which metrics."""
+    metrics: dict[str, dict[str, None]] = {}
+    for one in evaluations:
+        for metric, digest in one.details.get(JUDGES, {}).items():
+            metrics.setdefault(digest, {})[label(metric)] = None
+    return ", ".join(
+        f"{text(' · '.join(of))} {tag('code', text(digest[:12]), title=digest)}"
+        for digest, of in metrics.items()
+    )
 
 
 def _file(name: str) -> str:

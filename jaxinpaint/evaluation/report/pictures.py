@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from PIL import Image
 
 from jaxinpaint.array_typing import RGB
-from jaxinpaint.evaluation.report.details import told
+from jaxinpaint.evaluation.report.details import JUDGES, VERSIONS, told
 from jaxinpaint.evaluation.report.markup import tag, text, void
 from jaxinpaint.evaluation.results import Evaluation
 
@@ -54,7 +54,7 @@ def galleries(of: Sequence[tuple[Evaluation, Gallery]]) -> str:
 
 def _gallery(number: int, of: Evaluation, gallery: Gallery) -> str:
     shared = _shared_links(gallery)
-    details = {key: value for key, value in of.details.items() if key != "versions"}
+    details = {key: value for key, value in of.details.items() if key not in (VERSIONS, JUDGES)}
     parts = [
         tag("h3", text(of.method)),
         tag("p", text(told(details)), class_="note") if details else "",
