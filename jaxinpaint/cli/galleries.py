@@ -10,8 +10,10 @@ from jaxinpaint.data.pictures import read_rgb
 from jaxinpaint.evaluation.evaluating import COMPOSITE, OUTPUT
 from jaxinpaint.evaluation.grids import holed
 from jaxinpaint.evaluation.manifests import Case, Manifest, Row
+from jaxinpaint.evaluation.report.markup import number
 from jaxinpaint.evaluation.report.pictures import Kind, Shown
-from jaxinpaint.evaluation.results import PICTURES, Evaluation, metric_of
+from jaxinpaint.evaluation.report.score_tables import head_of
+from jaxinpaint.evaluation.results import PICTURES, Evaluation
 
 BEST, MEDIAN, WORST = 4, 4, 10
 
@@ -25,6 +27,8 @@ def gallery(
 ) -> list[Shown]:
     """A method's best, median and worst pictures, by the first metric of its first protocol.
 
+    A picture that the metric gave no number is among the worst.
+
     Args:
         of: its scores.
         manifest: that they are of.
@@ -32,19 +36,20 @@ def gallery(
         method: its folder, as the report calls it.
         output: where the report is.
     """
-    key = next(iter(of.values))
-    metric = metric_of(key)
-    values = of.values[key] * (1 if metric is None or metric.higher else -1)
+    key = next(iter(of.values), None)
+    if key is None:
+        return []
+    head = head_of(key)
     found = []
-    for kind, numbers in _chosen(values).items():
+    for kind, numbers in _chosen(of.values[key] * (1 if head.higher else -1)).items():
         for i in numbers:
             _, truth, hole = case(manifest.rows[i])
             name = f"{of.names[i]}.png"
-            unit = f" {metric.unit}" if metric and metric.unit else ""
+            score = f"{number(of.values[key][i], head.digits)} {head.unit}".strip()
             shown = Shown(
                 kind,
                 of.names[i],
-                f"{of.values[key][i]:.4g}{unit}, {of.missing[i]:.0%} missing",
+                f"{score}, {100 * of.missing[i]:.0f} % missing",
                 holed(truth, hole),
                 read_rgb(output / method / COMPOSITE / name),
                 truth,
@@ -59,8 +64,13 @@ def gallery(
 
 
 def _chosen(values: np.ndarray) -> dict[Kind, list[int]]:
-    """Numbers of cases, of which each is chosen once: the worst first of all."""
-    order = [int(i) for i in np.argsort(values, kind="stable")]  # from the worst on
+    """Numbers of cases, of which each is chosen once: the worst first of all.
+
+    Args:
+        values: of the cases, of which more is better. NaN is the worst.
+    """
+    known = np.where(np.isnan(values), -np.inf, values)
+    order = [int(i) for i in np.argsort(known, kind="stable")]  # from the worst on
     worst = order[:WORST]
     best = [i for i in order[::-1][:BEST] if i not in worst]
     middle = len(order) // 2 - MEDIAN // 2

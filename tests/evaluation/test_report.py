@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from jaxinpaint.cli import galleries
 from jaxinpaint.evaluation import charts, results
 from jaxinpaint.evaluation.bootstrap import Mean
 from jaxinpaint.evaluation.protocols import PROTOCOLS, column
@@ -339,6 +340,13 @@ def test_weights_that_judged_are_told_once() -> None:
         "FID · P-IDS abababababab, LPIPS, VGG cdcdcdcdcdcd"
     ]
     assert '<p class="note">network runs/x</p>' in html
+
+
+@pytest.mark.parametrize("nans", [1, 9])
+def test_cases_without_a_score_are_among_the_worst(nans: int) -> None:
+    chosen = galleries._chosen(np.r_[np.arange(20.0), np.full(nans, np.nan)])
+    assert chosen["worst"][:nans] == list(range(20, 20 + nans))
+    assert chosen["best"] == [19, 18, 17, 16]
 
 
 def test_methods_that_were_judged_by_other_protocols_have_dashes() -> None:
