@@ -1,7 +1,10 @@
 import base64
 import hashlib
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -384,6 +387,76 @@ def test_the_script_that_may_run_is_the_one_that_is_there() -> None:
     (script,) = re.findall("<script>(.*?)</script>", html, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}'" in html
+
+
+# What a user does, and what is to be seen of it, as attributes of the root.
+USE = """
+const told = document.documentElement.dataset;
+const by = (name) => document.querySelector(`table[aria-label="${name}"]`);
+const rows = () => [...by("crfill, all cases").rows].slice(2);
+const methods = () => rows().map((row) => row.cells[0].textContent);
+const theme = document.getElementById("theme");
+theme.click();
+told.themes = told.theme;
+theme.click();
+told.themes += ` ${told.theme}`;
+const sort = by("crfill, all cases").querySelector("th.sortable button");
+told.orders = methods();
+sort.click();
+told.orders += ` ${methods()}`;
+sort.click();
+told.orders += ` ${methods()}`;
+const figure = document.querySelector("figure.case");
+const pictures = figure.querySelector(".pictures");
+const wipe = () => `${pictures.dataset.left} ${pictures.style.getPropertyValue("--at")}`;
+told.wipes = wipe();
+figure.querySelector("input[type=range]").value = 25;
+figure.querySelector("input[value=input]").checked = true;
+figure.dispatchEvent(new Event("input"));
+told.wipes += `, ${wipe()}`;
+"""
+
+
+def in_browser(html: str, script: str, folder: Path) -> tuple[Elements, str]:
+    """A page after a script of ours has run behind its own, and what the browser complained of."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("no chromium on PATH")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    html = html.replace("script-src ", f"script-src 'sha256-{digest}' ")
+    file = folder / "page.html"
+    file.write_text(html.replace("</body>", f"<script>{script}</script></body>"), encoding="utf-8")
+    done = subprocess.run(
+        [
+            *(chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
+            *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
+            *("--disable-sync", f"--user-data-dir={folder / 'profile'}"),
+            *("--enable-logging=stderr", "--dump-dom", file.as_uri()),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    complaints = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    return Elements(done.stdout), "\n".join(complaints)
+
+
+@pytest.mark.slow
+def test_themes_sorting_and_pictures_on_one_another_work_in_a_browser(tmp_path) -> None:
+    elements, complaints = in_browser(three(), USE, tmp_path)
+    assert complaints == ""
+    root = next(attributes for tag, attributes in elements.found if tag == "html")
+    assert root["class"] == "js"
+    assert sorted(str(root["data-themes"]).split()) == ["dark", "light"]
+    assert root["data-orders"] == "a,b,c b,a,c c,a,b"
+    assert root["data-wipes"] == "composite 50%, input 25%"
+
+
+@pytest.mark.slow
+def test_a_script_that_fails_in_a_browser_is_seen(tmp_path) -> None:
+    _, complaints = in_browser(three(), "nothing.there();", tmp_path)
+    assert "nothing is not defined" in complaints
 
 
 @pytest.mark.parametrize(
