@@ -2,16 +2,20 @@
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxinpaint.evaluation.bootstrap import Mean, mean_with_interval
-from jaxinpaint.evaluation.protocols import PROTOCOLS, Metric, Protocol
+from jaxinpaint.evaluation.bootstrap import Mean, mean_with_interval, means_with_intervals
+from jaxinpaint.evaluation.protocols import PROTOCOLS, Metric, Protocol, of_networks
 
+FORMAT = 1  # of what `write` writes
 SCORES, PICTURES = "scores.json", "pictures.csv"
 TOLD = ("name", "picture", "missing", "touches_border")  # of each case, beside its scores
 
@@ -61,7 +65,7 @@ class Group(NamedTuple):
 
 
 class Incomparable(ValueError):
-    """Scores that are not of the same cases."""
+    """Scores that are not of the same cases, or not by the same judges."""
 
 
 def groups(protocol: Protocol, of: Evaluation) -> list[Group]:
@@ -82,11 +86,14 @@ def groups(protocol: Protocol, of: Evaluation) -> list[Group]:
 def means(protocol: str, of: Evaluation) -> dict[str, dict[str, Mean]]:
     """The means of a protocol's metrics, by group and by column."""
     columns = [name for name in of.values if name.startswith(f"{protocol}/")]
-    pictures = np.array(of.pictures)
+    if not columns:
+        return {name: {} for name, _ in groups(PROTOCOLS[protocol], of)}
+    values = np.stack([of.values[key] for key in columns], axis=1)
+    _, pictures = np.unique(np.array(of.pictures), return_inverse=True)
     return {
-        name: {
-            key: mean_with_interval(of.values[key][members], pictures[members]) for key in columns
-        }
+        name: dict(
+            zip(columns, means_with_intervals(values[members], pictures[members]), strict=True)
+        )
         for name, members in groups(PROTOCOLS[protocol], of)
     }
 
@@ -95,14 +102,23 @@ def difference(of: Evaluation, other: Evaluation, key: str) -> Mean:
     """The mean difference of a metric between two methods on the same cases, with its interval.
 
     Raises:
-        Incomparable: if the cases are not the same.
+        Incomparable: if the cases are not the same, or the networks that the metric looks through.
     """
-    require_comparable([of, other])
+    require_comparable([of, other], [key])
     return mean_with_interval(of.values[key] - other.values[key], of.pictures)
 
 
-def require_comparable(evaluations: Sequence[Evaluation]) -> None:
-    """Raises Incomparable if evaluations are not of the same cases of one manifest."""
+def require_comparable(
+    evaluations: Sequence[Evaluation], columns: Collection[str] | None = None
+) -> None:
+    """Raises Incomparable if evaluations are not of the same cases of one manifest, or judges.
+
+    Where it is not known which weights a judging network had, they are taken to be the same.
+
+    Args:
+        evaluations: what is to be compared.
+        columns: which of their scores are; by default all of their protocols.
+    """
     first = evaluations[0]
     for other in evaluations[1:]:
         if other.manifest != first.manifest:
@@ -115,6 +131,28 @@ def require_comparable(evaluations: Sequence[Evaluation]) -> None:
                 f"{first.method} has scores of {len(first.names)} cases, {other.method} of "
                 f"{len(other.names)}: they can't be compared"
             )
+    _require_same_judges(evaluations, columns)
+
+
+def _require_same_judges(
+    evaluations: Sequence[Evaluation], columns: Collection[str] | None
+) -> None:
+    seen: dict[str, tuple[str, str]] = {}
+    for one in evaluations:
+        digests = one.details.get("judges", {})
+        for key in (*one.values, *one.overall):
+            protocol, _, metric = key.split("/")
+            asked = protocol in one.protocols if columns is None else key in columns
+            network = "fid" if metric in ("p_ids", "u_ids") else metric
+            if not asked or network not in digests:
+                continue
+            method, digest = seen.setdefault(network, (one.method, digests[network]))
+            if digest != digests[network]:
+                raise Incomparable(
+                    f"{method} and {one.method} were judged through two networks for {network}, of "
+                    f"other weights: their {metric} can't be compared; judge one of them again, or "
+                    "compare by protocols without it"
+                )
 
 
 def metric_of(key: str) -> Metric | None:
@@ -124,13 +162,27 @@ def metric_of(key: str) -> Metric | None:
     return found.get(name)
 
 
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A name beside a file's, to write to: what is there takes the file's place at the end.
+
+    So the file is there as a whole or not at all; what fails leaves it as it was.
+    """
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
 def write(evaluation: Evaluation, folder: Path) -> None:
-    """Writes ``scores.json`` and ``pictures.csv`` into a folder that is there."""
-    with (folder / PICTURES).open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*TOLD, *evaluation.values])
-        writer.writerows(_lines(evaluation))
+    """Writes ``scores.json`` and ``pictures.csv`` into a folder that is there.
+
+    ``scores.json`` comes last: where it is, all is. Numbers that are none are null in it.
+    """
     told = {
+        "format": FORMAT,
         "method": evaluation.method,
         "manifest": evaluation.manifest,
         "cases": len(evaluation.names),
@@ -146,40 +198,116 @@ def write(evaluation: Evaluation, folder: Path) -> None:
         "left_out": dict(evaluation.left_out),
         "details": dict(evaluation.details),
     }
-    (folder / SCORES).write_text(json.dumps(told, indent=1) + "\n")
+    text = json.dumps(_finite(told), indent=1, allow_nan=False) + "\n"
+    # The inner one takes its place first.
+    with replaced(folder / SCORES) as scores, replaced(folder / PICTURES) as pictures:
+        scores.write_text(text, encoding="utf-8")
+        # Names of files need not be text in any encoding.
+        with pictures.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow([*TOLD, *evaluation.values])
+            writer.writerows(_lines(evaluation))
 
 
 def read(folder: Path) -> Evaluation:
     """What `write` wrote.
 
     Raises:
-        ValueError: if the folder holds no scores, or damaged ones.
+        ValueError: if the folder holds no scores, or damaged ones, or those of another version.
     """
     try:
-        told = json.loads((folder / SCORES).read_text())
-        with (folder / PICTURES).open(newline="") as file:
+        told = json.loads((folder / SCORES).read_text(encoding="utf-8"))
+        _require_format(told)
+        with (folder / PICTURES).open(
+            newline="", encoding="utf-8", errors="surrogateescape"
+        ) as file:
             header, *lines = csv.reader(file)
+        if len(lines) != told["cases"]:
+            raise ValueError(f"{PICTURES} has {len(lines)} cases of {told['cases']}")
         columns = dict(zip(header, zip(*lines, strict=True), strict=True))
-        return Evaluation(
-            method=told["method"],
-            manifest=told["manifest"],
+        evaluation = Evaluation(
+            method=str(told["method"]),
+            manifest=str(told["manifest"]),
             protocols=tuple(told["protocols"]),
-            size=told["size"],
+            size=int(told["size"]),
             names=columns["name"],
             pictures=columns["picture"],
             missing=np.array(columns["missing"], float),
             touches_border=np.array([text == "True" for text in columns["touches_border"]]),
             values={key: np.array(columns[key], float) for key in header[len(TOLD) :]},
-            overall=told["overall"],
-            left_out=told["left_out"],
-            details=told["details"],
+            overall={
+                key: math.nan if value is None else float(value)
+                for key, value in told["overall"].items()
+            },
+            left_out=dict(told["left_out"]),
+            details=_details(told["details"]),
         )
+        _require_known(evaluation)
     except FileNotFoundError as error:
         raise ValueError(
             f"{folder} has no scores: {error.filename} is missing (jaxinpaint evaluate makes them)"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except NotADirectoryError as error:
+        raise ValueError(
+            f"{folder} is a file: scores are read from a method's folder, such as {folder.parent}"
+        ) from error
+    except KeyError as error:
+        raise ValueError(f"{folder} has scores that can't be read: no {error} is there") from error
+    except (ValueError, TypeError, AttributeError, csv.Error) as error:
         raise ValueError(f"{folder} has scores that can't be read: {error}") from error
+    return evaluation
+
+
+def _require_format(told: Mapping[str, Any]) -> None:
+    """Raises ValueError if scores are written as this version can't read them."""
+    found = told.get("format", 1)  # the first had no number
+    if found != FORMAT:
+        raise ValueError(
+            f"they are of format {found}, this version of jaxinpaint reads {FORMAT}: judge again, "
+            f"or read them with the version that wrote them{_version(told.get('details'))}"
+        )
+
+
+def _require_known(evaluation: Evaluation) -> None:
+    """Raises ValueError if scores are by rules that this version does not have."""
+    for key in (*evaluation.protocols, *evaluation.values, *evaluation.overall):
+        protocol, *rest = key.split("/")
+        if protocol in PROTOCOLS and (not rest or tuple(rest) in _measured(PROTOCOLS[protocol])):
+            continue
+        raise ValueError(
+            f"{key!r} is nothing that this version of jaxinpaint measures: judge again, or read "
+            f"them with the version that wrote them{_version(evaluation.details)}"
+        )
+
+
+def _measured(protocol: Protocol) -> set[tuple[str, str]]:
+    """Pictures and metrics of a protocol."""
+    names = [*(metric.name for metric in protocol.metrics), *of_networks(protocol)]
+    return {(picture, name) for picture in protocol.pictures for name in names}
+
+
+def _details(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Details, in which what is looked at here is as it should be."""
+    for name in ("judges", "versions"):
+        if not isinstance(told.get(name, {}), Mapping):
+            raise TypeError(f"their {name} are {told[name]!r}")
+    return dict(told)
+
+
+def _version(details: Any) -> str:
+    """Of jaxinpaint, if it was told."""
+    versions = details.get("versions") if isinstance(details, Mapping) else None
+    found = versions.get("jaxinpaint") if isinstance(versions, Mapping) else None
+    return f", {found}" if found else ""
+
+
+def _finite(told: Any) -> Any:
+    """What JSON has a word for: numbers that are none become null."""
+    if isinstance(told, Mapping):
+        return {key: _finite(value) for key, value in told.items()}
+    if isinstance(told, (list, tuple)):
+        return [_finite(value) for value in told]
+    return None if isinstance(told, float) and not math.isfinite(told) else told
 
 
 def _lines(evaluation: Evaluation) -> Iterator[tuple[Any, ...]]:
