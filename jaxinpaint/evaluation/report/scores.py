@@ -52,7 +52,7 @@ def scores(of: Found) -> str:
     notes = [
         f"Small: {LEVEL} % intervals, by drawing the pictures again; means of fewer than five "
         "pictures have none.",
-        "↑ higher is better, ↓ lower is.",
+        "↑\u00a0higher is better, ↓\u00a0lower is.",
         "Bold: the best of its column." if len(of.evaluations) > 1 else "",
     ]
     first, *others = of.means
