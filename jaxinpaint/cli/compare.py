@@ -56,7 +56,7 @@ def compare(
     for why, metrics in left_out(evaluations).items():
         print(f"not measured: {', '.join(metrics)}: {why}")
     if report is not None:
-        from jaxinpaint.evaluation.report import Section, page
+        from jaxinpaint.evaluation.report.page import Section, page
 
         title = f"{len(evaluations[0].names)} cases"
         html = page([Section(one, []) for one in evaluations], title=title)
