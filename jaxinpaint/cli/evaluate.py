@@ -1,17 +1,17 @@
 """``jaxinpaint evaluate``: methods judged on the same cases, by every program's rules."""
 
-import shutil
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from jaxinpaint.cli.manifest import ProtocolName
+
 if TYPE_CHECKING:
-    from jaxinpaint.evaluation.evaluating import Judges
     from jaxinpaint.evaluation.manifests import Manifest
-    from jaxinpaint.evaluation.results import Evaluation
 
 MANIFEST, REPORT = "manifest.jsonl", "report.html"
 
@@ -24,8 +24,8 @@ def evaluate(
     data: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     manifest: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
     masks: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
-    protocols: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME")] = ("house",),
-    size: int = 256,
+    protocols: tuple[ProtocolName | Literal["all"], ...] = ("house",),
+    size: int | None = None,
     batch_size: int = 8,
 ) -> None:
     """Judge methods on the cases of a manifest, and report how they compare.
@@ -46,26 +46,32 @@ def evaluate(
         manifest: Which squares and holes. By default the middle square of each picture, with six
             irregular holes; it is written to OUT/manifest.jsonl.
         masks: The folder of mask files, for a manifest whose holes are such.
-        protocols: Whose rules: house, context-encoder, partial-conv, lama, mat, aot, mmagic,
-            deepfill, crfill; or all.
-        size: Side of the squares, where there is no --manifest.
+        protocols: Whose rules.
+        size: Side of the squares (256 if left out), where there is no --manifest.
         batch_size: Cases at once.
     """
     from jaxinpaint.cli.galleries import gallery
+    from jaxinpaint.cli.judges import judges
     from jaxinpaint.cli.methods import method
     from jaxinpaint.data.examples import built_in
     from jaxinpaint.evaluation import evaluating, manifests
+    from jaxinpaint.evaluation.protocols import PROTOCOLS
     from jaxinpaint.evaluation.report.page import Section, page
-    from jaxinpaint.evaluation.tables import table
+    from jaxinpaint.evaluation.results import replaced
+    from jaxinpaint.evaluation.tables import left_out, table
 
     if batch_size < 1:
         raise ValueError(f"--batch-size is {batch_size}; at least one case is judged at once")
-    names = _protocols(protocols)
-    judged = [method(told, batch_size) for told in methods]
-    _require_names([one.name for one in judged])
+    names = tuple(PROTOCOLS) if "all" in protocols else tuple(dict.fromkeys(protocols))
     folder = data or built_in("held_out")
-    cases = _manifest(output, manifest, folder, size)
-    judges = _judges(names)
+    with TemporaryDirectory() as temporary:
+        file = manifest or _house_manifest(output / MANIFEST, folder, size, Path(temporary))
+        cases = _manifest(file, output / MANIFEST, size if manifest else None, masks)
+        judged = [method(told, batch_size, cases) for told in methods]
+        _require_names([one.name for one in judged])
+        # Only now: what can't be judged leaves nothing.
+        manifests.keep(file, output / MANIFEST)
+    networks = judges(names)
     case = partial(manifests.case, folder=folder, masks_folder=masks)
     evaluations = [
         evaluating.evaluate(
@@ -73,34 +79,19 @@ def evaluate(
             cases,
             case,
             protocols=names,
-            judges=judges,
+            judges=networks,
             folder=output / one.name,
             batch_size=batch_size,
         )
         for one in judged
     ]
     print("\n\n".join(table(name, evaluations) for name in names))
-    for why, metrics in _left_out(evaluations).items():
+    for why, metrics in left_out(evaluations).items():
         print(f"not measured: {', '.join(metrics)}: {why}")
     sections = [Section(e, gallery(e, cases, case, Path(e.method), output)) for e in evaluations]
-    report = output / REPORT
-    report.write_text(page(sections, title=_title(cases)), encoding="utf-8")
-    print(f"\n{report}")
-
-
-def _protocols(told: Sequence[str]) -> tuple[str, ...]:
-    """Names of protocols.
-
-    Raises:
-        ValueError: for one that is none.
-    """
-    from jaxinpaint.evaluation.protocols import PROTOCOLS
-
-    if "all" in told:
-        return tuple(PROTOCOLS)
-    if other := [name for name in told if name not in PROTOCOLS]:
-        raise ValueError(f"--protocols {other[0]} is none of {', '.join(PROTOCOLS)}, all")
-    return tuple(dict.fromkeys(told))
+    with replaced(output / REPORT) as unfinished:
+        unfinished.write_text(page(sections, title=_title(cases)), encoding="utf-8")
+    print(f"\n{output / REPORT}")
 
 
 def _require_names(names: Sequence[str]) -> None:
@@ -112,70 +103,45 @@ def _require_names(names: Sequence[str]) -> None:
         raise ValueError(f"two methods of one name among {', '.join(names)}: say NAME=…")
 
 
-def _manifest(output: Path, told: Path | None, data: Path, size: int) -> "Manifest":
-    """The manifest that is judged by, of which a copy is kept with the results.
+def _house_manifest(kept: Path, data: Path, size: int | None, folder: Path) -> Path:
+    """The manifest that is kept with the results; without one, a new one of the house's kind.
 
     Raises:
-        ValueError: if it can't be read or made, or the output has results of another.
+        ValueError: if pictures have come or gone since, or the size is another one.
     """
+    from jaxinpaint.data.pictures import list_pictures
     from jaxinpaint.evaluation import manifests
     from jaxinpaint.evaluation.protocols import HOUSE
 
-    kept = output / MANIFEST
-    if told is None:
-        if not kept.exists():
-            manifests.write(manifests.drawn_rows(data, size=size, holes=HOUSE.holes, seed=0), kept)
-        found = manifests.read(kept)
-        if found.rows[0].size != size:
-            raise ValueError(
-                f"{kept} is of {found.rows[0].size} pixels, not {size}: choose another output"
-            )
-        return found
-    found = manifests.read(told)
     if not kept.exists():
-        output.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(told, kept)
-    elif manifests.read(kept).sha256 != found.sha256:
-        raise ValueError(f"{output} has results of another manifest: choose another output")
-    return found
+        rows = manifests.drawn_rows(data, size=size or HOUSE.size, holes=HOUSE.holes, seed=0)
+        manifests.write(rows, folder / MANIFEST)
+        return folder / MANIFEST
+    rows = manifests.read(kept).rows
+    if size not in (None, rows[0].size):
+        raise ValueError(f"{kept} is of {rows[0].size} pixels, not {size}: choose another output")
+    there = {path.relative_to(data).as_posix() for path in list_pictures(data)}
+    if there != {row.picture for row in rows}:
+        raise ValueError(f"{kept} is of other pictures than {data} has: choose another output")
+    return kept
 
 
-def _judges(protocols: Sequence[str]) -> "Judges":
-    """The networks that these protocols judge by, as far as their weights are there."""
-    from importlib.util import find_spec
+def _manifest(file: Path, kept: Path, size: int | None, masks: Path | None) -> "Manifest":
+    """The manifest of a file.
 
-    from jaxinpaint.evaluation.evaluating import Judges
-    from jaxinpaint.evaluation.protocols import PROTOCOLS, Distance
-    from jaxinpaint.interop.judges import inception_features, perceptual_distance
-    from jaxinpaint.interop.published_weights import NoWeights
+    Raises:
+        ValueError: if it can't be read, the output has results of another, or options are given
+            that say nothing to it.
+    """
+    from jaxinpaint.evaluation import manifests
 
-    distances, features, left_out = {}, {}, {}
-    applied = [PROTOCOLS[name] for name in protocols]
-    networks: set[Distance] = {network for one in applied for network in one.lpips}
-    fids = {fid.metric: fid for one in applied for fid in one.fid}.values()
-    for network in sorted(networks):
-        try:
-            distances[network] = perceptual_distance(network)
-        except NoWeights as error:
-            left_out[f"lpips_{network}"] = str(error)
-    for fid in fids:
-        try:
-            features[fid.convention] = inception_features(fid.convention)
-        except NoWeights as error:
-            left_out[fid.metric] = str(error)
-    if find_spec("sklearn") is None:
-        why = "scikit-learn is missing: pip install 'jaxinpaint[ids]'"
-        left_out |= {"p_ids": why, "u_ids": why}
-    elif "fid" in left_out:
-        left_out |= {"p_ids": left_out["fid"], "u_ids": left_out["fid"]}
-    return Judges(distances, features, left_out)
-
-
-def _left_out(evaluations: "Sequence[Evaluation]") -> dict[str, list[str]]:
-    """Metrics that are missing, by the reason."""
-    found: dict[str, list[str]] = {}
-    for metric, why in evaluations[0].left_out.items():
-        found.setdefault(why, []).append(metric)
+    found = manifests.read(file)
+    if kept.exists() and manifests.read(kept).sha256 != found.sha256:
+        raise ValueError(f"{kept.parent} has results of another manifest: choose another output")
+    if size is not None:
+        raise ValueError("--size is told by the --manifest: leave it out")
+    if masks is not None and not any(isinstance(row.hole, manifests.Stored) for row in found.rows):
+        raise ValueError("--masks says nothing to a manifest whose holes are drawn")
     return found
 
 

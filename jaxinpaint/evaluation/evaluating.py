@@ -1,7 +1,6 @@
 """A method judged on a manifest: batch by batch, on all devices, gone on with where it stopped."""
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -32,7 +31,7 @@ from jaxinpaint.evaluation.protocols import (
     of_networks,
     scores,
 )
-from jaxinpaint.evaluation.results import SCORES, Evaluation, read, write
+from jaxinpaint.evaluation.results import SCORES, Evaluation, read, replaced, write
 
 VERSIONS = {"jaxinpaint": jaxinpaint.__version__, "jax": jax.__version__}
 STATE, PARTS = "evaluation.json", "parts"
@@ -67,23 +66,24 @@ class Judges(NamedTuple):
         distances: LPIPS, by network.
         features: of Inception, by convention.
         left_out: why others are not there, by the metrics that need them.
+        digests: of their weights, by the metrics that look through them.
     """
 
     distances: Mapping[Distance, Callable[[Image, Image], PerImage]] = {}
     features: Mapping[Convention, Callable[[Image], Float[Array, "N F"]]] = {}
     left_out: Mapping[str, str] = {}
+    digests: Mapping[str, str] = {}
 
 
 class _Seen(NamedTuple):
     """Whose features are taken: of a picture as a protocol judges it, or of the true one."""
 
     convention: Convention
-    levels: Levels
-    picture: View | None  # None is the true one, whatever the levels
+    view: tuple[View, Levels] | None  # None is the true one
 
     @property
     def key(self) -> str:
-        return f"{self.convention} {self.levels} {self.picture or 'truth'}"
+        return " ".join((self.convention, *(self.view or ("truth",))))
 
 
 def evaluate(
@@ -112,31 +112,31 @@ def evaluate(
 
     Raises:
         ValueError: if the folder holds another evaluation, cases are of several sizes, or the
-            method can't fill one.
+            method can't fill one or paints what is no number.
     """
     size = _size(manifest)
     state = {
         "method": method.fingerprint,
         "manifest": manifest.sha256,
         "protocols": list(protocols),
-        "judging networks": sorted([*judges.distances, *judges.features]),
-        "batch_size": batch_size,
+        "judging networks": dict(judges.digests),
+        "versions": VERSIONS,
     }
     _begin(folder, state)
     if (folder / SCORES).exists():
         return read(folder)
     of = columns(protocols, size, judges.distances)
     judge = _judge(of, _all_seen(protocols, judges), judges)
-    starts = range(0, len(manifest.rows), batch_size)
     parts = []
-    for start in tqdm(starts, desc=method.name, unit="batch", disable=None):
-        path = folder / PARTS / f"{start:06d}.npz"
-        if not path.exists():
-            rows = manifest.rows[start : start + batch_size]
-            _store(path, _judged(method, [case(row) for row in rows], judge, folder, batch_size))
-        with np.load(path) as part:
-            parts.append(dict(part))
-    found = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    for start in tqdm(
+        range(0, len(manifest.rows), batch_size), desc=method.name, unit="batch", disable=None
+    ):
+        # A part is of its own batch size: another one cuts the cases otherwise.
+        parts.append(folder / PARTS / f"{start:06d}-{batch_size}.npz")
+        if not parts[-1].exists():
+            cases = [case(row) for row in manifest.rows[start : start + batch_size]]
+            _store(parts[-1], _judged(method, cases, judge, folder, batch_size))
+    found = partial(_found, parts)
     evaluation = Evaluation(
         method=method.name,
         manifest=manifest.sha256,
@@ -146,14 +146,23 @@ def evaluate(
         pictures=tuple(row.picture for row in manifest.rows),
         missing=np.array([row.missing for row in manifest.rows]),
         touches_border=np.array([row.touches_border for row in manifest.rows]),
-        values={one.name: found[one.name].astype(float) for one in of},
-        overall=_overall(protocols, judges, found),
+        values={one.name: found(one.name).astype(float) for one in of},
+        overall=_overall(protocols, judges, found) if len(manifest.rows) > 1 else {},
         left_out=_left_out(protocols, judges, size, len(manifest.rows)),
-        details=dict(method.details) | {"versions": VERSIONS},
+        details=dict(method.details) | {"judges": dict(judges.digests), "versions": VERSIONS},
     )
     write(evaluation, folder)
     shutil.rmtree(folder / PARTS)
     return evaluation
+
+
+def _found(parts: Sequence[Path], key: str) -> np.ndarray:
+    """The values or features of all cases; no others are read."""
+    found = []
+    for path in parts:
+        with np.load(path) as part:
+            found.append(part[key])
+    return np.concatenate(found)
 
 
 def _size(manifest: Manifest) -> int:
@@ -167,18 +176,24 @@ def _begin(folder: Path, state: Mapping[str, Any]) -> None:
     """Makes the folder of an evaluation, or checks that it is of this one."""
     path = folder / STATE
     if path.exists():
-        earlier = json.loads(path.read_text())
+        try:
+            earlier = json.loads(path.read_text())
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path} is damaged: remove {folder} to judge again") from error
         if other := [name for name in state if earlier.get(name) != state[name]]:
             raise ValueError(
-                f"{folder} holds another evaluation, with another {' and '.join(other)}: choose "
-                "another output, or remove it"
+                f"{folder} holds another evaluation, with other {' and '.join(other)}: choose "
+                "another output, or remove it to judge again"
             )
-        return
-    if folder.exists() and any(folder.iterdir()):
+    elif folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} is there, and no evaluation: choose another output")
+    else:
+        # First of all: a folder that has anything has this.
+        folder.mkdir(parents=True, exist_ok=True)
+        with replaced(path) as unfinished:
+            unfinished.write_text(json.dumps(state, indent=1) + "\n")
     for name in (PARTS, OUTPUT, COMPOSITE):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(state, indent=1) + "\n")
+        (folder / name).mkdir(exist_ok=True)
 
 
 def _judge(
@@ -187,10 +202,8 @@ def _judge(
     """What gives all values and features of a batch, compiled."""
 
     def look(one: _Seen, output: Image, truth: Image, hole: Hole) -> Array:
-        if one.picture is None:
-            return judges.features[one.convention](truth)
-        judged = as_judged(one.picture, one.levels, output, truth, hole)
-        return judges.features[one.convention](judged)
+        picture = truth if one.view is None else as_judged(*one.view, output, truth, hole)
+        return judges.features[one.convention](picture)
 
     @jax.jit
     def judge(output: Image, truth: Image, hole: Hole) -> dict[str, Array]:
@@ -202,12 +215,13 @@ def _judge(
 
 def _all_seen(protocols: Sequence[str], judges: Judges) -> list[_Seen]:
     found = []
-    for name in protocols:
-        protocol = PROTOCOLS[name]
+    for protocol in map(PROTOCOLS.__getitem__, protocols):
         for fid in protocol.fid:
             if fid.convention in judges.features:
-                found += [_Seen(fid.convention, protocol.levels, p) for p in protocol.pictures]
-                found.append(_Seen(fid.convention, protocol.levels, None))
+                found.append(_Seen(fid.convention, None))
+                found += [
+                    _Seen(fid.convention, (view, protocol.levels)) for view in protocol.pictures
+                ]
     return list(dict.fromkeys(found))
 
 
@@ -221,10 +235,18 @@ def _judged(
     """The values and features of some cases; what was painted is written."""
     truth = np.stack([case.truth for case in cases])
     hole = np.stack([case.hole for case in cases])[..., None]
-    output = np.clip(method.paint(cases), 0, 1).astype(np.float32)
+    painted = method.paint(cases)
+    if not np.isfinite(painted).all():
+        names = [
+            case.row.name
+            for case, one in zip(cases, painted, strict=True)
+            if not np.isfinite(one).all()
+        ]
+        raise ValueError(f"{method.name} paints what is no number: case {names[0]}")
+    output = np.clip(painted, 0, 1).astype(np.float32)
     bytes_ = np.round(255 * output).astype(np.uint8)
-    for case, painted, filled in zip(cases, bytes_, np.where(hole, bytes_, truth), strict=True):
-        Pillow.fromarray(painted).save(folder / OUTPUT / f"{case.row.name}.png")
+    for case, raw, filled in zip(cases, bytes_, np.where(hole, bytes_, truth), strict=True):
+        Pillow.fromarray(raw).save(folder / OUTPUT / f"{case.row.name}.png")
         Pillow.fromarray(filled).save(folder / COMPOSITE / f"{case.row.name}.png")
     arrays = output, truth.astype(np.float32) / 255, hole.astype(np.float32)
     (batch,) = filled_batches(arrays, batch_size)  # a last one is filled up: one size, one program
@@ -244,28 +266,23 @@ def on_all_devices(batch: np.ndarray) -> jax.Array:
 
 
 def _store(path: Path, found: Mapping[str, np.ndarray]) -> None:
-    """Writes a part; it is there as a whole or not at all."""
-    unfinished = path.with_suffix(".unfinished")
-    with unfinished.open("wb") as file:
+    with replaced(path) as unfinished, unfinished.open("wb") as file:
         np.savez(file, **found)  # type: ignore[arg-type]
-    os.replace(unfinished, path)
 
 
 def _overall(
-    protocols: Sequence[str], judges: Judges, found: Mapping[str, np.ndarray]
+    protocols: Sequence[str], judges: Judges, found: Callable[[str], np.ndarray]
 ) -> dict[str, float]:
-    """The distances of distributions, if there are at least two pictures."""
+    """The distances of distributions."""
     overall: dict[str, float] = {}
-    if any(len(values) < 2 for values in found.values()):
-        return overall
     for name in protocols:
         protocol = PROTOCOLS[name]
         for fid in protocol.fid:
             if fid.convention not in judges.features:
                 continue
-            real = found[_Seen(fid.convention, protocol.levels, None).key]
+            real = found(_Seen(fid.convention, None).key)
             for picture in protocol.pictures:
-                fake = found[_Seen(fid.convention, protocol.levels, picture).key]
+                fake = found(_Seen(fid.convention, (picture, protocol.levels)).key)
                 called = partial(column, name, picture)
                 overall[called(fid.metric)] = distributions.fid(fake, real, ddof=fid.ddof)
                 if protocol.ids and fid.convention == "fid" and "p_ids" not in judges.left_out:

@@ -18,7 +18,9 @@ from jaxinpaint.nets.inception import Convention, pool3_features
 from jaxinpaint.nets.vgg import MEAN, STD, vgg_taps
 
 
-def perceptual_distance(name: Literal["vgg", "alex"]) -> Callable[[Image, Image], PerImage]:
+def perceptual_distance(
+    name: Literal["vgg", "alex"],
+) -> tuple[Callable[[Image, Image], PerImage], str]:
     """LPIPS 0.1 through VGG-16 or AlexNet.
 
     Its scaling of pictures in [-1, 1], ``(x - shift) / scale``, is that by ImageNet's mean and
@@ -29,7 +31,7 @@ def perceptual_distance(name: Literal["vgg", "alex"]) -> Callable[[Image, Image]
 
     Returns:
         ``(estimate, truth) -> distances`` of pictures in [0, 1], computed in float32 throughout;
-        compiled, and to be called in what is compiled too.
+        compiled, and to be called in what is compiled too. And a digest of the weights.
 
     Raises:
         NoWeights: if the network's weights or LPIPS's are not in the cache; or VGG-16's there are
@@ -41,11 +43,11 @@ def perceptual_distance(name: Literal["vgg", "alex"]) -> Callable[[Image, Image]
             network = published_weights.load("vgg16")
             _check_normalisation(network.variables, network.source)
             taps_of = partial(vgg_taps, depth=16, taps=TAPS["vgg"])
-            weights = published_weights.load("lpips-vgg").variables
+            linear = published_weights.load("lpips-vgg")
         case "alex":
             network = published_weights.load("alexnet")
             taps_of = partial(alexnet_taps, taps=TAPS["alex"])
-            weights = published_weights.load("lpips-alex").variables
+            linear = published_weights.load("lpips-alex")
         case _:
             raise ValueError(f"LPIPS looks through vgg or alex, not {name!r}")
 
@@ -61,10 +63,13 @@ def perceptual_distance(name: Literal["vgg", "alex"]) -> Callable[[Image, Image]
         of_truth: Taps = {tap: x[half:] for tap, x in taps.items()}
         return lpips(of_estimate, of_truth, weights)
 
-    return partial(distance, *jax.device_put((network.variables, weights)))
+    variables = jax.device_put((network.variables, linear.variables))
+    return partial(distance, *variables), f"{network.digest} {linear.digest}"
 
 
-def inception_features(convention: Convention) -> Callable[[Image], Float[Array, "N 2048"]]:
+def inception_features(
+    convention: Convention,
+) -> tuple[Callable[[Image], Float[Array, "N 2048"]], str]:
     """The features between which Fréchet inception distances are taken.
 
     Args:
@@ -72,7 +77,7 @@ def inception_features(convention: Convention) -> Callable[[Image], Float[Array,
 
     Returns:
         ``pictures -> features`` of pictures in [0, 1] of any size, computed in float32 throughout;
-        compiled, and to be called in what is compiled too.
+        compiled, and to be called in what is compiled too. And a digest of the weights.
 
     Raises:
         NoWeights: if the weights are not in the cache.
@@ -91,7 +96,7 @@ def inception_features(convention: Convention) -> Callable[[Image], Float[Array,
         with jax.default_matmul_precision("float32"):
             return pool3_features(variables, image, convention=convention)
 
-    return partial(features, jax.device_put(found.variables))
+    return partial(features, jax.device_put(found.variables)), found.digest
 
 
 def _check_normalisation(vgg16: Variables, source: str) -> None:

@@ -20,7 +20,7 @@ RNG = np.random.default_rng(0)
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("photos")
-    for i in range(3):
+    for i in range(5):  # with fewer there would be no intervals
         pixels = RNG.integers(0, 256, (5, 5, 3), np.uint8)
         Image.fromarray(pixels).resize((48, 40), Image.Resampling.BICUBIC).save(folder / f"{i}.png")
     return folder
@@ -49,7 +49,7 @@ def test_a_user_judges_a_run_and_baselines_and_reads_the_report(photos, run, tmp
         *("tiny", "telea", "grey"),
     }
     rows = manifests.read(tmp_path / "judged" / "manifest.jsonl").rows
-    assert len(rows) == 3 * 6
+    assert len(rows) == 5 * 6
     page = (tmp_path / "judged" / "report.html").read_text()
     assert all(name in page for name in ("tiny", "telea", "grey"))
 
@@ -89,6 +89,25 @@ def test_scores_of_two_manifests_are_refused_a_table(photos, tmp_path) -> None:
         compare((tmp_path / "of-0", tmp_path / "of-1"))
     with pytest.raises(ValueError, match="results of another manifest"):
         evaluate(("telea",), output=tmp_path / "of-0", data=photos, manifest=tmp_path / "1.jsonl")
+    with pytest.raises(ValueError, match="--size is told by the --manifest"):
+        evaluate(
+            ("telea",),
+            output=tmp_path / "of-0",
+            data=photos,
+            manifest=tmp_path / "0.jsonl",
+            size=16,
+        )
+
+
+def test_results_are_of_the_pictures_that_are_there(photos, tmp_path) -> None:
+    data = tmp_path / "photos"
+    data.mkdir()
+    for path in photos.iterdir():
+        (data / path.name).write_bytes(path.read_bytes())
+    evaluate(("mean-colour",), output=tmp_path / "judged", data=data, size=16)
+    (data / "more.png").write_bytes((photos / "0.png").read_bytes())
+    with pytest.raises(ValueError, match="is of other pictures than"):
+        evaluate(("telea",), output=tmp_path / "judged", data=data)
 
 
 def test_methods_can_be_added_and_what_is_judged_is_not_judged_again(photos, tmp_path) -> None:
@@ -98,7 +117,7 @@ def test_methods_can_be_added_and_what_is_judged_is_not_judged_again(photos, tmp
     evaluate(("mean-colour", "navier-stokes"), output=out, data=photos, size=16)
     assert (out / "mean-colour" / "scores.json").stat().st_mtime_ns == told
     scores = json.loads((out / "navier-stokes" / "scores.json").read_text())
-    assert scores["cases"] == 18
+    assert scores["cases"] == 30
     compare((out,), report=tmp_path / "compared.html")
     assert "navier-stokes" in (tmp_path / "compared.html").read_text()
 
@@ -109,7 +128,8 @@ def test_methods_can_be_added_and_what_is_judged_is_not_judged_again(photos, tmp
         (["nowhere", "-o", "out"], "neither a file or folder nor a baseline"),
         (["telea", "a=telea", "a=mean-colour", "-o", "out"], "two methods of one name"),
         (["a/b=telea", "-o", "out"], "is no name for a method"),
-        (["telea", "-o", "out", "--protocols", "mine"], "--protocols mine is none of house"),
+        (["telea", "-o", "out", "--size", "8"], "at least 16"),
+        (["telea", "-o", "out", "--masks", "masks"], "--masks says nothing"),
         (["telea", "-o", "out", "--manifest", "nowhere.jsonl"], "No such file"),
         (["telea", "-o", "out", "--batch-size", "0"], "--batch-size is 0"),
     ],
@@ -131,7 +151,7 @@ def test_pictures_that_are_missing_or_of_another_size_are_told(photos, tmp_path)
     Image.new("RGB", (16, 16)).save(theirs / "000000.png")
     with pytest.raises(ValueError, match="has no picture 000001, which the manifest asks for"):
         evaluate((str(theirs),), output=tmp_path / "1", data=photos, manifest=file)
-    for name in ("000001", "000002"):
+    for name in ("000001", "000002", "000003", "000004"):
         Image.new("RGB", (16, 17)).save(theirs / f"{name}.png")
     with pytest.raises(ValueError, match=r"000001\.png is 16x17, but the manifest's square is 16"):
         evaluate((str(theirs),), output=tmp_path / "2", data=photos, manifest=file)

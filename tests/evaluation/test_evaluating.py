@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from jaxinpaint.evaluation import distributions, manifests, results
+from jaxinpaint.evaluation import distributions, evaluating, manifests, results
 from jaxinpaint.evaluation.evaluating import Judges, Method, evaluate
 from jaxinpaint.evaluation.manifests import Case, HolesOf, Manifest
 from jaxinpaint.evaluation.results import Evaluation, Incomparable
@@ -149,20 +149,75 @@ def test_an_evaluation_that_was_stopped_goes_on(manifest, photos, tmp_path) -> N
     jax.tree.map(np.testing.assert_array_equal, dict(found.values), dict(whole.values))
     for file in ("scores.json", "pictures.csv"):
         assert (folder / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
-    # What is finished is read, not painted again.
-    judged(manifest, photos, folder, stopping)
+    # What is finished is read, not painted again, however many are painted at once.
+    judged(manifest, photos, folder, stopping, batch_size=3)
     assert len(painted) == 4
 
 
-def test_other_evaluations_are_not_mixed_with_it(manifest, photos, tmp_path) -> None:
+def test_an_evaluation_goes_on_with_batches_of_another_size(manifest, photos, tmp_path) -> None:
+    whole = judged(manifest, photos, tmp_path / "whole")
+    batches = []
+
+    def stops(cases: Sequence[Case]) -> np.ndarray:
+        batches.append(len(cases))
+        if len(batches) == 3:
+            raise KeyboardInterrupt
+        return grey(cases)
+
+    with pytest.raises(KeyboardInterrupt):
+        judged(manifest, photos, tmp_path / "parts", GREY._replace(paint=stops))
+    found = judged(manifest, photos, tmp_path / "parts", GREY._replace(paint=stops), batch_size=16)
+    assert batches == [8, 8, 4, 16, 4]
+    for key, values in whole.values.items():
+        np.testing.assert_allclose(found.values[key], values, rtol=5e-6, err_msg=key)  # float32
+
+
+def test_a_kill_while_the_folder_is_made_or_results_are_written_is_survived(
+    manifest, photos, tmp_path, monkeypatch
+) -> None:
+    folder = tmp_path / "grey"
+    whole = judged(manifest, photos, tmp_path / "whole")
+
+    def killed(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluating, "write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            judged(manifest, photos, folder)
+    # All parts are there: nothing is painted again.
+    found = judged(manifest, photos, folder, GREY._replace(paint=killed))
+    jax.tree.map(np.testing.assert_array_equal, dict(found.values), dict(whole.values))
+    (folder / "evaluation.json").write_text("")
+    with pytest.raises(ValueError, match="is damaged: remove"):
+        judged(manifest, photos, folder)
+
+
+def test_what_is_no_number_is_told_with_its_case(manifest, photos, tmp_path) -> None:
+    def broken(cases: Sequence[Case]) -> np.ndarray:
+        painted = grey(cases).copy()
+        painted[1, 3, 3, 0] = np.nan
+        return painted
+
+    name = manifest.rows[1].name
+    with pytest.raises(ValueError, match=f"grey paints what is no number: case {name}"):
+        judged(manifest, photos, tmp_path / "grey", GREY._replace(paint=broken))
+
+
+def test_other_evaluations_are_not_mixed_with_it(manifest, photos, tmp_path, monkeypatch) -> None:
     folder = tmp_path / "grey"
     judged(manifest, photos, folder)
-    with pytest.raises(ValueError, match="another evaluation, with another method:"):
+    with pytest.raises(ValueError, match="another evaluation, with other method:"):
         judged(manifest, photos, folder, GREY._replace(fingerprint="grey 2"))
-    with pytest.raises(ValueError, match="another protocols:"):
+    with pytest.raises(ValueError, match="with other protocols:"):
         judged(manifest, photos, folder, protocols=("house",))
-    with pytest.raises(ValueError, match="another manifest"):
+    with pytest.raises(ValueError, match="with other manifest"):
         judged(manifest._replace(sha256="0"), photos, folder)
+    with pytest.raises(ValueError, match="with other judging networks"):
+        judged(manifest, photos, folder, judges=Judges(digests={"fid": "1"}))
+    monkeypatch.setitem(evaluating.VERSIONS, "jaxinpaint", "another")
+    with pytest.raises(ValueError, match="with other versions"):
+        judged(manifest, photos, folder)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "mine.txt").write_text("")
     with pytest.raises(ValueError, match="no evaluation"):
@@ -193,6 +248,7 @@ def test_distances_of_distributions_are_of_all_pictures_as_each_protocol_sees_th
         {"vgg": lambda x, y: jnp.abs(x - y).mean((1, 2, 3))},
         {"fid": features},
         {"lpips_alex": "no weights", "fid_torchvision": "no weights"},
+        {"lpips_vgg": "1", "fid": "2"},
     )
     names = ("house", "lama", "mat", "crfill")
     found = judged(manifest, photos, tmp_path / "grey", protocols=names, judges=judges)

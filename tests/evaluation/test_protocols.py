@@ -156,7 +156,7 @@ EXPECTED = {
 } | {
     "context-encoder/output/l1": per_image(of_patch(percent(l1)), RAW_FLOATS),
     "context-encoder/output/l2": per_image(
-        of_patch(lambda x, y, h: 100 * np.mean((x - y) ** 2)), RAW_FLOATS
+        of_patch(lambda x, y, h: float(100 * np.mean((x - y) ** 2))), RAW_FLOATS
     ),
     "context-encoder/output/psnr": per_image(of_patch(psnr), RAW_FLOATS),
     "lama/composite/ssim": per_image(padded_ssim, composite(truncated)),

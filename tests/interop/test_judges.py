@@ -62,7 +62,7 @@ def pictures() -> jax.Array:
 def test_distances_are_those_of_the_published_program(
     name: Literal["alex", "vgg"], pictures: jax.Array
 ) -> None:
-    distance = perceptual_distance(name)
+    distance, _ = perceptual_distance(name)
     # Two other pictures: those of the batch in the other order, turned.
     others = jnp.roll(pictures[:, :, ::-1], 1, axis=0)
     expected = golden.arrays("lpips")[f"lpips_{name}"]
@@ -73,7 +73,9 @@ def test_distances_are_those_of_the_published_program(
 
 
 def test_features_are_those_of_pytorch_fid(pictures: jax.Array) -> None:
-    features = inception_features("fid")(pictures)
+    look, digest = inception_features("fid")
+    assert digest == published_weights.load("inception-fid").digest
+    features = look(pictures)
     assert golden.relative_error(features, golden.arrays("inception")["fid"]) < AGREES
 
 
