@@ -67,9 +67,12 @@ def test_methods_of_one_name_are_told_apart_by_their_folders(tmp_path, capsys) -
     compare((monday, tuesday, other))
     assert heads(capsys.readouterr().out) == ["monday/telea", "tuesday/telea", "grey"]
     # Each as short as may be, and nobody else's name.
-    copy, deeper = judged(tmp_path / "old", "telea"), judged(tmp_path / "x" / "grey", "telea")
-    compare((monday, copy, deeper, other))
-    assert heads(capsys.readouterr().out) == ["telea", "old", "x/grey", "grey"]
+    old, deeper = judged(tmp_path / "old", "telea"), judged(tmp_path / "x" / "grey", "telea")
+    mine = judged(tmp_path / "mine", "old")
+    compare((monday, old, deeper, other, mine))
+    assert heads(capsys.readouterr().out) == [
+        *("telea", f"{tmp_path.name}/old", "x/grey", "grey", "old")
+    ]
 
 
 def test_a_folder_is_compared_once_and_the_first_stays_first(tmp_path, capsys) -> None:
