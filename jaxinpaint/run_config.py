@@ -41,7 +41,8 @@ class RunConfig:
     """Digests of the published weights that the losses look through, by name. They are noted when
     the run starts, so that it can't go on with others."""
     pictures: tyro.conf.Suppress[dict[str, str]] = field(default_factory=dict)
-    """Digests of the names of the training pictures and masks, noted likewise."""
+    """Digests of the names of the training pictures and masks, and of the manifest that is scored
+    while training, noted likewise."""
 
 
 def recipe_of(

@@ -9,10 +9,12 @@ import jax
 import jax.numpy as jnp
 
 from jaxinpaint import recipes
+from jaxinpaint.cli.scoring import require_measured
 from jaxinpaint.data.batches import crops
 from jaxinpaint.data.config import DataConfig
 from jaxinpaint.data.examples import HoleFiles, Pictures, hole_pictures, training_pictures
 from jaxinpaint.data.shapes import read_shapes
+from jaxinpaint.evaluation import manifests
 from jaxinpaint.interop import published_weights
 from jaxinpaint.interop.published_weights import PublishedWeights
 from jaxinpaint.masks.shapes import Shapes
@@ -94,6 +96,9 @@ def assemble(config: RunConfig) -> Assembly:
     pictures = training_pictures(config.data, paired_holes=kind == "paired")
     holes = hole_pictures(config.data.holes) if config.data.holes and kind == "folder" else None
     seen = {"pictures": pictures.digest} | ({"masks": holes.digest} if holes else {})
+    require_measured(config.loop.best, config.data)
+    if config.data.manifest is not None:
+        seen["held-out cases"] = manifests.read(config.data.manifest).sha256
     config = _with_pictures(config, seen)
     return Assembly(config, recipe, placement, pictures, holes, features, Skipped())
 
@@ -174,13 +179,14 @@ def _with_digest(config: RunConfig, name: str, digest: str) -> RunConfig:
 
 
 def _with_pictures(config: RunConfig, digests: dict[str, str]) -> RunConfig:
-    """The config with the digests of what is trained on noted.
+    """The config with the digests of what is trained on, and of a manifest, noted.
 
     Raises:
-        ValueError: if the run began with others.
+        ValueError: if the run began with others, with more or with fewer.
     """
-    for noun, digest in digests.items():
-        if config.pictures.get(noun, digest) != digest:
+    noted = config.pictures or digests
+    for noun in noted | digests:
+        if noted.get(noun) != digests.get(noun):
             raise ValueError(
                 f"this run began with other {noun}: their names or number have changed, and it "
                 "would not end as it would have. Bring them back, or --start-from this run in a "

@@ -101,4 +101,5 @@ def places(data: DataConfig) -> dict[str, Any]:
         **{name: source and absolute(source) for name, source in named.items()},
         "shapes": data.shapes and data.shapes.absolute(),
         "manifest": data.manifest and data.manifest.absolute(),
+        "manifest_masks": data.manifest_masks and data.manifest_masks.absolute(),
     }

@@ -1,6 +1,7 @@
 """Scores of held-out pictures while a network trains; the best network is kept, and curves."""
 
 import json
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,13 +16,15 @@ from jaxinpaint.data.examples import Pair
 from jaxinpaint.data.pictures import middle
 from jaxinpaint.evaluation import held_out, manifests, metrics
 from jaxinpaint.evaluation.curves import curves
-from jaxinpaint.evaluation.in_batches import Judged, Measure, mean_scores
+from jaxinpaint.evaluation.in_batches import Measure, Squares, mean_scores
 from jaxinpaint.evaluation.ssim import GAUSSIAN, ssim
 from jaxinpaint.interop import network_files
 from jaxinpaint.interop.network_files import NetworkFile
 from jaxinpaint.recipes import RecipeConfig
 from jaxinpaint.recipes.base import Recipe, Takes, Window
 from jaxinpaint.training.loop import Best
+
+log = logging.getLogger(__name__)
 
 Judge = Callable[[Variables], dict[str, float]]
 
@@ -34,6 +37,8 @@ MEASURES: Mapping[str, Measure] = {
     "seam": metrics.seam_error,
 }
 HIGHER = {"psnr", "ssim"}  # are better; of the others the lower are
+LEAST = {"ssim": len(GAUSSIAN.weights)}  # sides of squares that have a score
+MANY = 2000  # cases, all of which are filled and kept in memory
 
 
 def of_holes(recipe: Recipe, pictures: Sequence[RGB], data: DataConfig) -> Judge:
@@ -49,13 +54,12 @@ def of_holes(recipe: Recipe, pictures: Sequence[RGB], data: DataConfig) -> Judge
 
     margin = recipe.takes.margin if isinstance(recipe.takes, Window) else 0
     if data.manifest is not None:
-        return _judge(
-            fill, _of_manifest(data.manifest, Path(str(data.held_out)), recipe.takes), data
-        )
-    truth = np.stack([middle(picture, data.size) for picture in pictures])
-    return _judge(
-        fill, Judged(truth, truth, held_out.fixed_holes(truth.shape[:3], margin=margin)), data
-    )
+        squares = _of_manifest(data.manifest, data, recipe.takes)
+    else:
+        truth = np.stack([middle(picture, data.size) for picture in pictures])
+        hole = held_out.fixed_holes(truth.shape[:3], margin=margin) > 0
+        squares = Squares(truth, truth, hole)
+    return _judge(fill, squares, data)
 
 
 def of_pairs(recipe: Recipe, pairs: Sequence[Pair], data: DataConfig) -> Judge:
@@ -68,14 +72,27 @@ def of_pairs(recipe: Recipe, pairs: Sequence[Pair], data: DataConfig) -> Judge:
     truth, shown = (
         np.stack([middle(part, data.size) for part in parts]) for parts in zip(*pairs, strict=True)
     )
-    whole = np.ones((*truth.shape[:3], 1), np.float32)
-    return _judge(make, Judged(truth, shown, whole), data)
+    whole = np.ones((*truth.shape[:3], 1), bool)
+    return _judge(make, Squares(truth, shown, whole), data)
+
+
+def require_measured(best: Best, data: DataConfig) -> None:
+    """Raises ValueError if the squares of a run are too small for the score it is to keep."""
+    # Those of manifests are never that small.
+    if best == "ssim" and data.manifest is None and data.size < LEAST["ssim"]:
+        raise ValueError(
+            f"--best ssim is of windows of {LEAST['ssim']} pixels, and --data.size is {data.size}: "
+            "choose another score"
+        )
 
 
 def keeping(
     judge: Judge, folder: Path, config: RecipeConfig, best: Best
 ) -> Callable[[int, Variables], dict[str, float]]:
     """The same, and what it is for: the best network so far in a file, and curves of all scores.
+
+    Where a run goes on by another score, the file stays as it is until a network is better by that
+    score than all before.
 
     Args:
         judge: scores a network.
@@ -100,30 +117,37 @@ def keeping(
     return judged
 
 
-def _judge(make: Callable[[Variables, Image, Hole], Image], of: Judged, data: DataConfig) -> Judge:
+def _judge(make: Callable[[Variables, Image, Hole], Image], of: Squares, data: DataConfig) -> Judge:
     # All of it on one device: a step's batch may be spread over many.
     batch_size = max(1, data.batch_size // jax.device_count())
-    large = min(of.truth.shape[1:3]) >= len(GAUSSIAN.weights)
-    measures = {PREFIX + name: of for name, of in MEASURES.items() if large or name != "ssim"}
+    side = min(of.truth.shape[1:3])
+    measures = {PREFIX + name: of for name, of in MEASURES.items() if side >= LEAST.get(name, 0)}
     return mean_scores(make, of, batch_size, measures)
 
 
-def _of_manifest(path: Path, folder: Path, takes: Takes) -> Judged:
+def _of_manifest(path: Path, data: DataConfig, takes: Takes) -> Squares:
     rows = manifests.read(path).rows
+    if data.manifest_masks is None and any(isinstance(r.hole, manifests.Stored) for r in rows):
+        raise ValueError(f"{path} has holes from mask files: say where, --data.manifest-masks")
     sizes = sorted({row.size for row in rows})
     if len(sizes) > 1 or not _takes(takes, sizes[0]):
         told = ", ".join(map(str, sizes))
         raise ValueError(f"{path} has squares of {told} pixels; this network takes {takes}")
-    cases = [manifests.case(row, folder) for row in rows]
-    truth = np.stack([case.truth for case in cases])
-    hole = np.stack([case.hole for case in cases])[..., None]
+    if len(rows) > MANY:
+        log.warning("%s has %d cases: scoring all of them takes long each time", path, len(rows))
+    side = sizes[0]
+    truth = np.empty((len(rows), side, side, 3), np.uint8)
+    hole = np.empty((len(rows), side, side, 1), bool)
+    where = Path(str(data.held_out)), data.manifest_masks
+    for i, row in enumerate(rows):
+        _, truth[i], hole[i, ..., 0] = manifests.case(row, *where)
     margin = takes.margin if isinstance(takes, Window) else 0
-    inner = hole[:, margin : sizes[0] - margin, margin : sizes[0] - margin]
+    inner = hole[:, margin : side - margin, margin : side - margin]
     if inner.sum() < hole.sum():
         raise ValueError(
             f"{path} has holes within {margin} pixels of the border, which this network can't fill"
         )
-    return Judged(truth, truth, hole.astype(np.float32))
+    return Squares(truth, truth, hole)
 
 
 def _takes(takes: Takes, side: int) -> bool:

@@ -24,6 +24,8 @@ class DataConfig:
     manifest: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """A manifest (`jaxinpaint manifest`) of the folder --data.held-out: its squares and holes are
     then what is scored while training, in place of fixed holes."""
+    manifest_masks: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """The folder of mask files, for a --data.manifest whose holes are such."""
     pairs: Annotated[str | None, tyro.conf.arg(metavar="SOURCE")] = None
     """Inputs, for networks that make one picture from another: for each training picture one of the
     same size, and of the same place and name in its folder, whatever its suffix; of datasets, the
@@ -64,6 +66,8 @@ class DataConfig:
             raise ValueError(
                 "--data.manifest tells of holes in the pictures of a folder: --data.held-out"
             )
+        if self.manifest_masks is not None and self.manifest is None:
+            raise ValueError("--data.manifest-masks holds the masks of a manifest: --data.manifest")
         if self.short_side is not None and self.short_side < self.size:
             raise ValueError(
                 f"--data.short-side is {self.short_side}; crops of --data.size {self.size} need at "

@@ -6,13 +6,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Array, Bool, UInt8
 
 from jaxinpaint.array_typing import Bytes, Hole, Image, PerImage, Scalar, Variables
 from jaxinpaint.ops.compositing import from_bytes
 
 
-class Judged(NamedTuple):
+class Squares(NamedTuple):
     """Pictures of one size, what they are to be made from, and where they are judged.
 
     Attributes:
@@ -23,7 +23,7 @@ class Judged(NamedTuple):
 
     truth: UInt8[np.ndarray, "N H W 3"]
     shown: UInt8[np.ndarray, "N H W 3"]
-    hole: Float[np.ndarray, "N H W 1"]
+    hole: Bool[np.ndarray, "N H W 1"]
 
 
 # ``(made, truth, region) -> one value per image``
@@ -32,7 +32,7 @@ Measure = Callable[[Image, Image, Hole], PerImage]
 
 def mean_scores(
     make: Callable[[Variables, Image, Hole], Image],
-    of: Judged,
+    of: Squares,
     batch_size: int,
     measures: Mapping[str, Measure],
 ) -> Callable[[Variables], dict[str, float]]:
@@ -47,8 +47,13 @@ def mean_scores(
 
     @jax.jit
     def of_batch(
-        variables: Variables, truth: Bytes, shown: Bytes, hole: Hole, counts: PerImage
+        variables: Variables,
+        truth: Bytes,
+        shown: Bytes,
+        missing: Bool[Array, "N H W 1"],
+        counts: PerImage,
     ) -> dict[str, Scalar]:
+        hole = missing.astype(jnp.float32)
         made, true = make(variables, from_bytes(shown), hole), from_bytes(truth)
         return {
             name: jnp.sum(counts * measure(made, true, hole)) for name, measure in measures.items()

@@ -2,22 +2,29 @@
 
 import dataclasses
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from cli.commands import saved
 from cli.test_showing import data, folders, painting, shown, translating, variables
 from PIL import Image
 
+from jaxinpaint.cli import scoring
+from jaxinpaint.cli.assembling import assemble
+from jaxinpaint.cli.choosing import places
 from jaxinpaint.cli.manifest import manifest
 from jaxinpaint.cli.scoring import keeping
+from jaxinpaint.data.config import DataConfig
 from jaxinpaint.interop.published_networks import read_network
 from jaxinpaint.recipes import PartialConvConfig
 from jaxinpaint.recipes.base import Multiple, Window
 from jaxinpaint.recipes.fitting import first_state
-from jaxinpaint.training.loop import Best
+from jaxinpaint.run_config import RunConfig, load_config, save_config
+from jaxinpaint.training.loop import Best, LoopConfig
 
 CONFIG = PartialConvConfig(layer_size=2, width=0.06)
 
@@ -66,6 +73,79 @@ def test_a_manifest_says_what_is_scored(folders: Path) -> None:
     Image.new("RGB", (40, 24)).save(folders / "held_out" / "1.png")
     with pytest.raises(ValueError, match="is not the file that the manifest tells of"):
         shown(painting(Multiple(8)), config)
+
+
+def test_holes_of_a_manifest_may_be_files(folders: Path, monkeypatch) -> None:
+    masks, path = folders / "masks", folders / "test.jsonl"
+    hole = np.zeros((24, 40), np.uint8)
+    hole[8:12, 10:30] = 255
+    saved(masks / "0.png", hole)
+    saved(masks / "1.png", hole)
+    manifest(data=folders / "held_out", output=path, size=24, masks=masks)
+    config = dataclasses.replace(data(folders), manifest=path)
+    with pytest.raises(ValueError, match=r"mask files: say where, --data\.manifest-masks"):
+        shown(painting(Multiple(8)), config)
+    monkeypatch.chdir(folders)
+    config = dataclasses.replace(config, manifest_masks=Path("masks"))
+    assert places(config)["manifest_masks"] == masks
+    show = shown(painting(Multiple(8)), config)
+    assert show is not None
+    assert show.judge(variables(110 / 255))["held_out_l1"] == pytest.approx(10 / 255, rel=1e-4)
+    with pytest.raises(ValueError, match=r"--data\.manifest-masks holds the masks of a manifest"):
+        DataConfig(manifest_masks=masks)
+
+
+def test_holes_are_kept_as_bits_and_large_manifests_are_warned_of(
+    folders: Path, monkeypatch, caplog
+) -> None:
+    path = folders / "test.jsonl"
+    manifest(data=folders / "held_out", output=path, size=24, sampler="center")
+    config = dataclasses.replace(data(folders), manifest=path)
+    with caplog.at_level(logging.WARNING, scoring.__name__):
+        assert scoring._of_manifest(path, config, Multiple(8)).hole.dtype == bool
+        assert not caplog.messages
+        monkeypatch.setattr(scoring, "MANY", 1)
+        scoring._of_manifest(path, config, Multiple(8))
+    (message,) = caplog.messages
+    assert "has 2 cases: scoring all of them takes long" in message
+
+
+PIXELWISE = dataclasses.replace(
+    CONFIG, perceptual_weight=0.0, style_output_weight=0.0, style_composite_weight=0.0
+)
+
+
+def test_a_run_does_not_go_on_with_another_manifest(folders: Path) -> None:
+    for seed in range(2):
+        manifest(data=folders / "held_out", output=folders / f"{seed}.jsonl", size=24, seed=seed)
+    with_manifest = dataclasses.replace(
+        data(folders), size=8, batch_size=8, manifest=folders / "0.jsonl"
+    )
+    save_config(assemble(RunConfig(PIXELWISE, with_manifest)).config, folders / "run")
+    begun = load_config(folders / "run")
+    (folders / "0.jsonl").rename(folders / "moved.jsonl")
+
+    def going_on(manifest: Path | None) -> RunConfig:
+        return dataclasses.replace(
+            begun, data=dataclasses.replace(with_manifest, manifest=manifest)
+        )
+
+    assert assemble(going_on(folders / "moved.jsonl")).config.pictures == begun.pictures
+    for other in (folders / "1.jsonl", None):
+        with pytest.raises(ValueError, match="began with other held-out cases"):
+            assemble(going_on(other))
+
+
+def test_a_score_that_squares_are_too_small_for_is_refused_at_the_start(folders: Path) -> None:
+    small = dataclasses.replace(data(folders), size=8, batch_size=8)
+    show = shown(painting(Multiple(8)), small)
+    assert show is not None
+    assert "held_out_ssim" not in show.judge(variables(0))
+    by_ssim = RunConfig(PIXELWISE, small, loop=LoopConfig(best="ssim"))
+    with pytest.raises(ValueError, match=r"--best ssim is of windows of 11 pixels, .*size is 8"):
+        assemble(by_ssim)
+    assemble(dataclasses.replace(by_ssim, data=dataclasses.replace(small, size=12)))
+    assemble(dataclasses.replace(by_ssim, loop=LoopConfig(best="l1")))
 
 
 def judging(folder: Path, scores: dict[str, list[float]], best: Best) -> Callable[[int], None]:

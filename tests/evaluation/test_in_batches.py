@@ -4,7 +4,7 @@ import pytest
 
 from jaxinpaint.array_typing import Hole, Image, Variables
 from jaxinpaint.evaluation import metrics
-from jaxinpaint.evaluation.in_batches import Judged, filled_batches, mean_scores
+from jaxinpaint.evaluation.in_batches import Squares, filled_batches, mean_scores
 
 
 @pytest.mark.parametrize("number", [1, 3, 4, 5, 8])
@@ -23,8 +23,8 @@ def test_every_example_counts_once_and_all_batches_are_of_one_size(number: int) 
 def test_the_mean_does_not_depend_on_the_batch_size(batch_size: int) -> None:
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 256, (5, 4, 6, 3), np.uint8)
-    hole = np.zeros((5, 4, 6, 1), np.float32)
-    hole[:, :2] = 1
+    hole = np.zeros((5, 4, 6, 1), bool)
+    hole[:, :2] = True
     traced = []
 
     def brighter(variables: Variables, image: Image, hole: Hole) -> Image:
@@ -35,7 +35,7 @@ def test_the_mean_does_not_depend_on_the_batch_size(batch_size: int) -> None:
         "psnr": lambda x, y, hole: metrics.psnr(x, y, region=hole),
         "l1": lambda x, y, hole: metrics.l1(x, y),
     }
-    score = mean_scores(brighter, Judged(truth, truth, hole), batch_size, measures)
+    score = mean_scores(brighter, Squares(truth, truth, hole), batch_size, measures)
     # In the hole alone all is off by 0.1: -20 log10(0.1) dB. Rounding of float32 takes 1e-4 of it.
     assert score({"by": jnp.float32(0.1)})["psnr"] == pytest.approx(20, abs=1e-3)
     assert score({"by": jnp.float32(0.01)})["psnr"] == pytest.approx(40, abs=1e-2)

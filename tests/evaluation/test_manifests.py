@@ -129,6 +129,8 @@ def test_masks_that_are_of_no_picture_go_round(photos, mask_files) -> None:
     assert told == "no picture has a mask of its own name: masks go round (1)"
     assert [row.hole.file for row in rows if isinstance(row.hole, Stored)] == ["one.png"] * 2
     np.testing.assert_array_equal(manifests.case(rows[0], photos, mask_files).hole, HOLE[:, 12:52])
+    # To XLA no other bytes are true and false.
+    assert set(manifests.case(rows[0], photos, mask_files).hole.view(np.uint8).flat) == {0, 1}
     with pytest.raises(ValueError, match="--masks"):
         manifests.case(rows[0], photos)
 
