@@ -220,7 +220,8 @@ def scaled(picture: RGB, short_side: int) -> RGB:
 def scaled_hole(hole: Missing, short_side: int) -> Missing:
     """The same of its hole: the nearest pixel's."""
     height, width = scaled_size(hole.shape[0], hole.shape[1], short_side)
-    return np.asarray(Image.fromarray(hole).resize((width, height), Image.Resampling.NEAREST))
+    scaled = Image.fromarray(hole).resize((width, height), Image.Resampling.NEAREST)
+    return np.asarray(scaled).view(np.uint8) > 0  # Pillow's True is 255, which is -1 to XLA
 
 
 def scaled_size(height: int, width: int, short_side: int) -> tuple[int, int]:

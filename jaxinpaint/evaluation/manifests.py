@@ -359,8 +359,7 @@ def _cut(picture: RGB, size: int, crop: Sequence[int]) -> RGB:
 
 
 def _cut_hole(hole: Missing, size: int) -> Missing:
-    # Pillow's True is a byte of 255, which is -1 to XLA.
-    return middle(scaled_hole(hole, size), size).view(np.uint8) > 0
+    return middle(scaled_hole(hole, size), size)
 
 
 def _content(path: Path, sha256: str) -> bytes:

@@ -14,6 +14,7 @@ from jaxinpaint.data.pictures import (
     read_hole,
     read_rgb,
     scaled,
+    scaled_hole,
 )
 
 GREY = np.array([[0, 127, 128], [200, 254, 255]], np.uint8)
@@ -277,3 +278,9 @@ def test_two_partners_of_one_stem_are_an_error(tmp_path: Path) -> None:
     where = tmp_path / "out"
     with pytest.raises(ValueError, match=rf"two masks of one name in {where}: a\.jpg and a\.png$"):
         partners(pictures, tmp_path / "in", tmp_path / "out", noun="mask")
+
+
+def test_scaled_holes_are_of_ones_and_zeros() -> None:
+    hole = scaled_hole(np.array([[False, True], [True, True]]), 4)
+    # As bytes too: another True is -1 where it is read as a number.
+    assert hole.view(np.uint8).tolist() == [[0, 0, 1, 1]] * 2 + [[1, 1, 1, 1]] * 2
