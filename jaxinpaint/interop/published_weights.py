@@ -138,8 +138,8 @@ def load(name: Name) -> PublishedWeights:
     path, publication = cached_file(name), PUBLICATIONS[name]
     if not path.exists():
         raise NoWeights(
-            f"there are no weights of {name} in {path.parent}: fetch them with `jaxinpaint weights "
-            f"{name} --download`, or give a file you have with `jaxinpaint weights {name} --from "
+            f"there are no weights of {name} in {_from_home(path.parent)}: fetch them with "
+            f"`jaxinpaint weights {name} --download`, or give a file you have with `jaxinpaint weights {name} --from "
             f"FILE` ({publication.whose} {publication.file}, {publication.others})"
         )
     try:
@@ -150,6 +150,11 @@ def load(name: Name) -> PublishedWeights:
     except UnreadableWeights as error:
         raise UnreadableWeights(_damaged(name, path, str(error))) from error
     return PublishedWeights(variables, told["source"], told["digest"])
+
+
+def _from_home(path: Path) -> str:
+    """The path as told to others, who read in reports why something is missing."""
+    return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
 
 
 def take_from(file: Path, name: Name) -> PublishedWeights:
