@@ -139,8 +139,8 @@ def load(name: Name) -> PublishedWeights:
     if not path.exists():
         raise NoWeights(
             f"there are no weights of {name} in {_from_home(path.parent)}: fetch them with "
-            f"`jaxinpaint weights {name} --download`, or give a file you have with `jaxinpaint weights {name} --from "
-            f"FILE` ({publication.whose} {publication.file}, {publication.others})"
+            f"`jaxinpaint weights {name} --download`, or give a file you have with "
+            f"`jaxinpaint weights {name} --from FILE` ({publication.whose} {publication.file}, {publication.others})"
         )
     try:
         arrays, told = read_safetensors(path)
