@@ -140,7 +140,8 @@ def load(name: Name) -> PublishedWeights:
         raise NoWeights(
             f"there are no weights of {name} in {_from_home(path.parent)}: fetch them with "
             f"`jaxinpaint weights {name} --download`, or give a file you have with "
-            f"`jaxinpaint weights {name} --from FILE` ({publication.whose} {publication.file}, {publication.others})"
+            f"`jaxinpaint weights {name} --from FILE` ({publication.whose} {publication.file}, "
+            f"{publication.others})"
         )
     try:
         arrays, told = read_safetensors(path)
