@@ -18,11 +18,11 @@ import jaxinpaint
 from jaxinpaint import recipes
 from jaxinpaint.array_typing import RGB
 from jaxinpaint.interop import network_files, onnx_program, savedmodel, stablehlo, torch_network
-from jaxinpaint.interop.export_folders import FILES, REPORT, Format, digests_of, open_export
-from jaxinpaint.interop.export_folders import is_program as is_program  # asked by who reads them
+from jaxinpaint.interop.export_folders import FILES, REPORT, digests_of, open_export
 from jaxinpaint.interop.network_files import NetworkFile
 from jaxinpaint.interop.programs import OUTPUTS, Painting, Program, program_of
 from jaxinpaint.interop.published_networks import read_painting
+from jaxinpaint.names import ExportFormat
 from jaxinpaint.photos import to_unit
 from jaxinpaint.recipes.base import Multiple, Takes, Window
 
@@ -57,7 +57,7 @@ def export(
     network: NetworkFile,
     folder: Path,
     *,
-    kind: Format,
+    kind: ExportFormat,
     pictures: Sequence[RGB],
     tolerance: float = TOLERANCE,
 ) -> list[Trial]:
@@ -136,7 +136,7 @@ def _put_in_place(folder: Path) -> Iterator[Path]:
         made.rename(folder)
 
 
-def _write(kind: Format, network: NetworkFile, program: Program, path: Path) -> None:
+def _write(kind: ExportFormat, network: NetworkFile, program: Program, path: Path) -> None:
     match kind:
         case "safetensors":
             network_files.write(network, path)
@@ -150,7 +150,9 @@ def _write(kind: Format, network: NetworkFile, program: Program, path: Path) -> 
             savedmodel.write(program, path)
 
 
-def _described(kind: Format, network: NetworkFile, program: Program, path: Path) -> dict[str, Any]:
+def _described(
+    kind: ExportFormat, network: NetworkFile, program: Program, path: Path
+) -> dict[str, Any]:
     """What there is to tell of an export before it was tried."""
     return {
         "format": kind,
@@ -166,7 +168,7 @@ def _described(kind: Format, network: NetworkFile, program: Program, path: Path)
     }
 
 
-def _judged(kind: Format, trials: Sequence[Trial], tolerance: float) -> dict[str, Any]:
+def _judged(kind: ExportFormat, trials: Sequence[Trial], tolerance: float) -> dict[str, Any]:
     """What there is to tell of an export's trials.
 
     Raises:

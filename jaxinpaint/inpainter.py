@@ -10,7 +10,8 @@ import numpy as np
 
 from jaxinpaint import trained
 from jaxinpaint.array_typing import Variables
-from jaxinpaint.exported import is_program, read_program
+from jaxinpaint.exported import read_program
+from jaxinpaint.interop.export_folders import is_program
 from jaxinpaint.interop.programs import INPAINT, Program
 from jaxinpaint.photos import as_batch, check_range, in_dtype, to_unit
 from jaxinpaint.recipes.base import Inpainted, Multiple, Recipe, Takes, Window

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from jaxinpaint.cli import choosing
-from jaxinpaint.cli.manifest import ProtocolName
 from jaxinpaint.cli.train import parse
 from jaxinpaint.evaluation.protocols import PROTOCOLS
 from jaxinpaint.masks import SamplerName
+from jaxinpaint.names import ProtocolName
 from jaxinpaint.training import processes
 
 ROOT = Path(__file__).parent.parent

@@ -21,7 +21,7 @@ from jaxinpaint.cli.export import export
 from jaxinpaint.cli.import_network import import_network
 from jaxinpaint.cli.inpaint import inpaint
 from jaxinpaint.data.pictures import read_rgb
-from jaxinpaint.exported import Differs, Format
+from jaxinpaint.exported import Differs
 from jaxinpaint.interop import onnx_program, stablehlo
 from jaxinpaint.interop.export_folders import digests_of, open_export
 from jaxinpaint.interop.network_files import NetworkFile
@@ -29,6 +29,7 @@ from jaxinpaint.interop.programs import INPAINT, Painting, Program
 from jaxinpaint.interop.published_networks import as_published
 from jaxinpaint.interop.torch_files import read_torch
 from jaxinpaint.interop.weight_files import UnreadableWeights
+from jaxinpaint.names import ExportFormat
 from jaxinpaint.recipes import CRFillConfig, PartialConvConfig
 from jaxinpaint.recipes.base import Multiple, Window
 from jaxinpaint.run_config import NoRun, RunConfig
@@ -54,7 +55,7 @@ RUNS: dict[str, RunConfig] = {
 }
 # Formats that take more than is always there, by what they take.
 EXTRAS = {"torch": "torch", "onnx": "jax2onnx", "savedmodel": "tensorflow"}
-FORMATS: list[Format] = ["safetensors", "stablehlo", "torch", "onnx", "savedmodel"]
+FORMATS: list[ExportFormat] = ["safetensors", "stablehlo", "torch", "onnx", "savedmodel"]
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,9 @@ ALWAYS = ("partial-conv", "crfill", "context-encoder")
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=() if n in ALWAYS else pytest.mark.slow) for n in RUNS]
 )
-def test_an_export_fills_holes_as_its_run_does(name, kind: Format, runs, tmp_path, capsys) -> None:
+def test_an_export_fills_holes_as_its_run_does(
+    name, kind: ExportFormat, runs, tmp_path, capsys
+) -> None:
     if kind in EXTRAS:
         pytest.importorskip(EXTRAS[kind])
     if kind == "torch" and name == "pan-holes":

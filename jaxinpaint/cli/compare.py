@@ -33,7 +33,7 @@ def compare(
         groups: Also tell the means of each group of cases: by missing share, and by border.
         report: Also write a page of tables and plots, without pictures.
     """
-    from jaxinpaint.evaluation.results import read, replaced, require_comparable
+    from jaxinpaint.evaluation.results import read, require_comparable
     from jaxinpaint.evaluation.tables import differences, left_out, table, tables_of_groups
 
     found = _found(folders)
@@ -57,6 +57,7 @@ def compare(
         print(f"not measured: {', '.join(metrics)}: {why}")
     if report is not None:
         from jaxinpaint.evaluation.report.page import Section, page
+        from jaxinpaint.evaluation.whole_files import replaced
 
         title = f"{len(evaluations[0].names)} cases"
         html = page([Section(one, []) for one in evaluations], title=title)

@@ -1,6 +1,6 @@
 """``jaxinpaint evaluate``: methods judged on the same cases, by every program's rules."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from jaxinpaint.cli.manifest import ProtocolName
+from jaxinpaint.names import ProtocolName
 
 if TYPE_CHECKING:
-    from jaxinpaint.evaluation.manifests import Manifest
+    from jaxinpaint.evaluation.manifests import Case, Manifest, Row
+    from jaxinpaint.evaluation.results import Evaluation
 
 MANIFEST, REPORT = "manifest.jsonl", "report.html"
 
@@ -50,15 +51,11 @@ def evaluate(
         size: Side of the squares (256 if left out), where there is no --manifest.
         batch_size: Cases at once.
     """
-    from jaxinpaint.cli.galleries import gallery
     from jaxinpaint.cli.judges import judges
     from jaxinpaint.cli.methods import method
     from jaxinpaint.data.examples import built_in
     from jaxinpaint.evaluation import evaluating, manifests
     from jaxinpaint.evaluation.protocols import PROTOCOLS
-    from jaxinpaint.evaluation.report.page import Section, page
-    from jaxinpaint.evaluation.results import replaced
-    from jaxinpaint.evaluation.tables import left_out, table
 
     if batch_size < 1:
         raise ValueError(f"--batch-size is {batch_size}; at least one case is judged at once")
@@ -85,12 +82,35 @@ def evaluate(
         )
         for one in judged
     ]
-    print("\n\n".join(table(name, evaluations) for name in names))
+    _print(names, evaluations)
+    _report(evaluations, cases, case, output)
+
+
+def _print(protocols: Sequence[str], evaluations: "Sequence[Evaluation]") -> None:
+    """Tells the means of all cases, and what is missing."""
+    from jaxinpaint.evaluation.tables import left_out, table
+
+    print("\n\n".join(table(name, evaluations) for name in protocols))
     for why, metrics in left_out(evaluations).items():
         print(f"not measured: {', '.join(metrics)}: {why}")
-    sections = [Section(e, gallery(e, cases, case, Path(e.method), output)) for e in evaluations]
+
+
+def _report(
+    evaluations: "Sequence[Evaluation]",
+    manifest: "Manifest",
+    case: "Callable[[Row], Case]",
+    output: Path,
+) -> None:
+    """Writes the page, and tells where it is."""
+    from jaxinpaint.cli.galleries import gallery
+    from jaxinpaint.evaluation.report.page import Section, page
+    from jaxinpaint.evaluation.whole_files import replaced
+
+    sections = [
+        Section(one, gallery(one, manifest, case, Path(one.method), output)) for one in evaluations
+    ]
     with replaced(output / REPORT) as unfinished:
-        unfinished.write_text(page(sections, title=_title(cases)), encoding="utf-8")
+        unfinished.write_text(page(sections, title=_title(manifest)), encoding="utf-8")
     print(f"\n{output / REPORT}")
 
 

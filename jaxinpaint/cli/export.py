@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from jaxinpaint.names import ExportFormat
+
 log = logging.getLogger(__name__)
 
 
@@ -14,7 +16,7 @@ def export(
     /,
     *,
     kind: Annotated[
-        Literal["safetensors", "torch", "stablehlo", "onnx", "savedmodel"],
+        ExportFormat,
         tyro.conf.arg(name="format"),
     ],
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="OUT")] = None,

@@ -6,21 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import tyro
 
+from jaxinpaint.names import ProtocolName, SamplerName
+
 if TYPE_CHECKING:
     from jaxinpaint.evaluation.manifests import HolesOf
 
-# As `evaluation.protocols` has them, which is imported only when it is needed.
-ProtocolName: TypeAlias = Literal[
-    "house",
-    "context-encoder",
-    "partial-conv",
-    "lama",
-    "mat",
-    "aot",
-    "mmagic",
-    "deepfill",
-    "crfill",
-]
 Bucket: TypeAlias = tuple[float, float]
 
 
@@ -30,7 +20,7 @@ def manifest(
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="OUT")],
     protocol: ProtocolName = "house",
     size: int | None = None,
-    sampler: str | None = None,
+    sampler: SamplerName | None = None,
     buckets: Annotated[tuple[str, ...], tyro.conf.arg(metavar="LOW-HIGH")] = (),
     border: Literal["any", "never", "both"] | None = None,
     seed: int = 0,
@@ -79,24 +69,19 @@ def manifest(
 
 def _kinds(
     holes: "HolesOf",
-    sampler: str | None,
+    sampler: SamplerName | None,
     buckets: tuple[str, ...],
     border: Literal["any", "never", "both"] | None,
 ) -> "HolesOf":
     """The holes that are asked for.
 
     Raises:
-        ValueError: for a sampler that is none, or options that the samplers do not read.
+        ValueError: for options that the samplers do not read, or buckets that are none.
     """
-    from typing import get_args
-
     from jaxinpaint import masks
 
     if sampler is not None:
-        if sampler not in get_args(masks.SamplerName):
-            known = ", ".join(get_args(masks.SamplerName))
-            raise ValueError(f"--sampler {sampler} is none of {known}")
-        holes = holes._replace(samplers=(sampler,), fraction=None)  # type: ignore[arg-type]
+        holes = holes._replace(samplers=(sampler,), fraction=None)
     told = {"ratio": bool(buckets), "border": border is not None}
     names = {"ratio": "buckets", "border": "border"}
     for option in ("ratio", "border"):

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
+
+from jaxinpaint.names import SamplerName
 
 if TYPE_CHECKING:
     from jaxinpaint.array_typing import Missing
@@ -13,25 +15,10 @@ if TYPE_CHECKING:
 BATCH = 16  # holes that are drawn at once
 RATIO = (0.01, 0.6)  # what holes take that may be told how much
 
-# As `masks.SamplerName`, which can't be had without waiting for JAX.
-Name = Literal[
-    "irregular",
-    "center",
-    "box",
-    "boxes",
-    "strokes",
-    "lama-thin",
-    "lama-medium",
-    "lama-thick",
-    "mat",
-    "random-region",
-    "crfill",
-]
-
 
 def masks(
     *,
-    sampler: Name,
+    sampler: SamplerName,
     n: int = 1000,
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")],
     size: Annotated[str, tyro.conf.arg(metavar="SIDE|HxW")] = "256",
@@ -91,7 +78,7 @@ def _size(told: str) -> tuple[int, int]:
 
 
 def _sampler(
-    name: Name, ratio: tuple[float, float] | None, border: bool, shapes: Path | None
+    name: SamplerName, ratio: tuple[float, float] | None, border: bool, shapes: Path | None
 ) -> "Sampler":
     """What draws the holes.
 

@@ -18,8 +18,8 @@ from jaxinpaint.evaluation.baselines import BASELINES, with_version
 from jaxinpaint.evaluation.evaluating import Method, on_all_devices
 from jaxinpaint.evaluation.in_batches import filled_batches
 from jaxinpaint.evaluation.manifests import Case, Manifest
-from jaxinpaint.exported import is_program
 from jaxinpaint.inpainter import Inpainter
+from jaxinpaint.interop.export_folders import is_program
 from jaxinpaint.run_config import FILE, load_config
 
 log = logging.getLogger(__name__)

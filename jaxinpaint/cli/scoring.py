@@ -104,7 +104,8 @@ def keeping(
 
     def judged(step: int, variables: Variables) -> dict[str, float]:
         scores = judge(variables)
-        history = {name: [*_past(folder, name), (step, scores[name])] for name in scores}
+        past = _past(folder)
+        history = {name: [*past.get(name, []), (step, scores[name])] for name in scores}
         Pillow.fromarray(curves(history)).save(folder / CURVES)
         name = f"{PREFIX}{best}"
         if name in history and _is_best([score for _, score in history[name]], best in HIGHER):
@@ -156,12 +157,15 @@ def _takes(takes: Takes, side: int) -> bool:
     return side % takes.of == 0 and side >= takes.least
 
 
-def _past(folder: Path, name: str) -> list[tuple[int, float]]:
-    """The steps and scores that a run has told."""
+def _past(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """The steps and scores that a run has told, by their names."""
     path = folder / "metrics.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
-    told = [json.loads(line) for line in lines if f'"{name}"' in line]
-    return [(line["step"], line[name]) for line in told]
+    past: dict[str, list[tuple[int, float]]] = {}
+    for line in path.read_text().splitlines() if path.exists() else []:
+        told = json.loads(line)
+        for name in told.keys() & {PREFIX + measure for measure in MEASURES}:
+            past.setdefault(name, []).append((told["step"], told[name]))
+    return past
 
 
 def _is_best(scores: Sequence[float], higher: bool) -> bool:

@@ -1,24 +1,15 @@
 """``jaxinpaint weights``: the published networks that losses look through, put into the cache."""
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated
 
 import tyro
 
-# As `interop.published_weights` has them, which is imported only when it is needed.
-Name: TypeAlias = Literal[
-    "vgg16",
-    "vgg19",
-    "alexnet",
-    "lpips-alex",
-    "lpips-vgg",
-    "inception-fid",
-    "inception-torchvision",
-]
+from jaxinpaint.names import WeightsName
 
 
 def weights(
-    name: Annotated[Name, tyro.conf.Positional],
+    name: Annotated[WeightsName, tyro.conf.Positional],
     /,
     *,
     file: Annotated[Path | None, tyro.conf.arg(name="from", metavar="FILE")] = None,

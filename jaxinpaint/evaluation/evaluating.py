@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 from PIL import Image as Pillow
 from tqdm import tqdm
 
@@ -31,16 +31,12 @@ from jaxinpaint.evaluation.protocols import (
     of_networks,
     scores,
 )
-from jaxinpaint.evaluation.results import SCORES, Evaluation, read, replaced, write
+from jaxinpaint.evaluation.results import SCORES, Evaluation, read, write
+from jaxinpaint.evaluation.whole_files import replaced
 
 VERSIONS = {"jaxinpaint": jaxinpaint.__version__, "jax": jax.__version__}
 STATE, PARTS = "evaluation.json", "parts"
 OUTPUT, COMPOSITE = "output", "composite"  # folders of what was painted
-
-# ``(photos in [0, 1] with zeros in their holes, holes) -> all that is painted``, of one size.
-Paint = Callable[
-    [Float[np.ndarray, "N H W 3"], Bool[np.ndarray, "N H W"]], Float[np.ndarray, "N H W 3"]
-]
 
 
 class Method(NamedTuple):
@@ -48,7 +44,7 @@ class Method(NamedTuple):
 
     Attributes:
         name: what people call it; of its folder, too.
-        paint: fills the cases of a batch, in their order.
+        paint: all that is painted for some cases, in their order: pictures in [0, 1].
         fingerprint: tells it from all others, so that no two are mixed in one result.
         details: to be told with its scores.
     """
@@ -115,14 +111,7 @@ def evaluate(
             method can't fill one or paints what is no number.
     """
     size = _size(manifest)
-    state = {
-        "method": method.fingerprint,
-        "manifest": manifest.sha256,
-        "protocols": list(protocols),
-        "judging networks": dict(judges.digests),
-        "versions": VERSIONS,
-    }
-    _begin(folder, state)
+    _begin(folder, _state(method, manifest, protocols, judges))
     if (folder / SCORES).exists():
         return read(folder)
     of = columns(protocols, size, judges.distances)
@@ -136,24 +125,43 @@ def evaluate(
         if not parts[-1].exists():
             cases = [case(row) for row in manifest.rows[start : start + batch_size]]
             _store(parts[-1], _judged(method, cases, judge, folder, batch_size))
-    found = partial(_found, parts)
     evaluation = Evaluation(
         method=method.name,
         manifest=manifest.sha256,
         protocols=tuple(protocols),
         size=size,
-        names=tuple(row.name for row in manifest.rows),
-        pictures=tuple(row.picture for row in manifest.rows),
-        missing=np.array([row.missing for row in manifest.rows]),
-        touches_border=np.array([row.touches_border for row in manifest.rows]),
-        values={one.name: found(one.name).astype(float) for one in of},
-        overall=_overall(protocols, judges, found) if len(manifest.rows) > 1 else {},
+        **_told(manifest),
+        values={one.name: _found(parts, one.name).astype(float) for one in of},
+        overall=_overall(protocols, judges, parts) if len(manifest.rows) > 1 else {},
         left_out=_left_out(protocols, judges, size, len(manifest.rows)),
         details=dict(method.details) | {"judges": dict(judges.digests), "versions": VERSIONS},
     )
     write(evaluation, folder)
     shutil.rmtree(folder / PARTS)
     return evaluation
+
+
+def _state(
+    method: Method, manifest: Manifest, protocols: Sequence[str], judges: Judges
+) -> dict[str, Any]:
+    """What makes an evaluation another one, by what messages call it."""
+    return {
+        "method": method.fingerprint,
+        "manifest": manifest.sha256,
+        "protocols": list(protocols),
+        "judging networks": dict(judges.digests),
+        "versions": VERSIONS,
+    }
+
+
+def _told(manifest: Manifest) -> dict[str, Any]:
+    """What an `Evaluation` tells of its cases."""
+    return {
+        "names": tuple(row.name for row in manifest.rows),
+        "pictures": tuple(row.picture for row in manifest.rows),
+        "missing": np.array([row.missing for row in manifest.rows]),
+        "touches_border": np.array([row.touches_border for row in manifest.rows]),
+    }
 
 
 def _found(parts: Sequence[Path], key: str) -> np.ndarray:
@@ -270,9 +278,7 @@ def _store(path: Path, found: Mapping[str, np.ndarray]) -> None:
         np.savez(file, **found)  # type: ignore[arg-type]
 
 
-def _overall(
-    protocols: Sequence[str], judges: Judges, found: Callable[[str], np.ndarray]
-) -> dict[str, float]:
+def _overall(protocols: Sequence[str], judges: Judges, parts: Sequence[Path]) -> dict[str, float]:
     """The distances of distributions."""
     overall: dict[str, float] = {}
     for name in protocols:
@@ -280,9 +286,9 @@ def _overall(
         for fid in protocol.fid:
             if fid.convention not in judges.features:
                 continue
-            real = found(_Seen(fid.convention, None).key)
+            real = _found(parts, _Seen(fid.convention, None).key)
             for picture in protocol.pictures:
-                fake = found(_Seen(fid.convention, (picture, protocol.levels)).key)
+                fake = _found(parts, _Seen(fid.convention, (picture, protocol.levels)).key)
                 called = partial(column, name, picture)
                 overall[called(fid.metric)] = distributions.fid(fake, real, ddof=fid.ddof)
                 if protocol.ids and fid.convention == "fid" and "p_ids" not in judges.left_out:
@@ -301,6 +307,6 @@ def _left_out(protocols: Sequence[str], judges: Judges, size: int, cases: int) -
         if metric.least > size
     }
     if cases < 2:
-        few = dict.fromkeys(asked & {"fid", "fid_torchvision", "p_ids", "u_ids"}, "one case only")
-        small |= few
+        of_sets = [name for name in asked if not name.startswith("lpips_")]
+        small |= dict.fromkeys(of_sets, "one case only")
     return small | {name: why for name, why in judges.left_out.items() if name in asked}

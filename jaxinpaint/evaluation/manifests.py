@@ -7,11 +7,10 @@ manifest can be compared; the same pictures cut otherwise, or with other holes, 
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import cattrs
 import jax
@@ -33,6 +32,7 @@ from jaxinpaint.data.pictures import (
     scaled_hole,
     scaled_size,
 )
+from jaxinpaint.evaluation.whole_files import replaced
 
 log = logging.getLogger(__name__)
 
@@ -222,7 +222,7 @@ def stored_rows(
 def write(rows: Iterable[Row], path: Path) -> int:
     """Writes a manifest, and gives the number of its rows. The file appears when all is written."""
     number = 0
-    with _appearing(path) as file:
+    with replaced(path) as unfinished, unfinished.open("wb") as file:
         for row in rows:
             file.write(CONVERTER.dumps(row).encode() + b"\n")
             number += 1
@@ -232,8 +232,8 @@ def write(rows: Iterable[Row], path: Path) -> int:
 def keep(source: Path, target: Path) -> None:
     """A copy of a manifest's file, unless there is one. It appears as a whole."""
     if not target.exists():
-        with _appearing(target) as file:
-            file.write(source.read_bytes())
+        with replaced(target) as unfinished:
+            unfinished.write_bytes(source.read_bytes())
 
 
 def read(path: Path) -> Manifest:
@@ -375,16 +375,3 @@ def _digest(content: bytes) -> str:
 
 def _hole_digest(hole: Missing) -> str:
     return _digest(f"{hole.shape} ".encode() + np.packbits(hole).tobytes())
-
-
-@contextmanager
-def _appearing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, which is there when all is written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        with unfinished.open("wb") as file:
-            yield file
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -3,9 +3,7 @@
 import csv
 import json
 import math
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +12,7 @@ from jaxtyping import Bool, Float
 
 from jaxinpaint.evaluation.bootstrap import Mean, mean_with_interval, means_with_intervals
 from jaxinpaint.evaluation.protocols import PROTOCOLS, Metric, Protocol, of_networks
+from jaxinpaint.evaluation.whole_files import replaced
 
 FORMAT = 1  # of what `write` writes
 SCORES, PICTURES = "scores.json", "pictures.csv"
@@ -160,20 +159,6 @@ def metric_of(key: str) -> Metric | None:
     protocol, _, name = key.split("/")
     found = {metric.name: metric for metric in PROTOCOLS[protocol].metrics}
     return found.get(name)
-
-
-@contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """A name beside a file's, to write to: what is there takes the file's place at the end.
-
-    So the file is there as a whole or not at all; what fails leaves it as it was.
-    """
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        yield unfinished
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def write(evaluation: Evaluation, folder: Path) -> None:

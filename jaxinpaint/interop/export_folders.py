@@ -3,15 +3,15 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from jaxinpaint.interop.programs import OUTPUTS, Inputs
 from jaxinpaint.interop.weight_files import UnreadableWeights, blaming, sha256
+from jaxinpaint.names import ExportFormat
 from jaxinpaint.recipes.base import Multiple, Takes, Window
 
-Format = Literal["safetensors", "torch", "stablehlo", "onnx", "savedmodel"]
 # What is written into the folder of an export, which may be a folder itself.
-FILES: Mapping[Format, str] = {
+FILES: Mapping[ExportFormat, str] = {
     "safetensors": "network.safetensors",
     "torch": "network.pth",
     "stablehlo": "program.stablehlo",
@@ -32,7 +32,7 @@ class Export(NamedTuple):
         takes: what pictures.
     """
 
-    kind: Format
+    kind: ExportFormat
     file: Path
     inputs: Inputs
     takes: Takes

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import platformdirs
 
@@ -25,16 +25,7 @@ from jaxinpaint.interop.weight_files import (
     sha256,
     write_safetensors,
 )
-
-Name = Literal[
-    "vgg16",
-    "vgg19",
-    "alexnet",
-    "lpips-alex",
-    "lpips-vgg",
-    "inception-fid",
-    "inception-torchvision",
-]
+from jaxinpaint.names import WeightsName
 
 
 class Publication(NamedTuple):
@@ -64,7 +55,7 @@ PYTORCH = "https://download.pytorch.org/models"
 PYTORCH_FID = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights"
 LPIPS = "https://github.com/richzhang/PerceptualSimilarity/raw/master/lpips/weights/v0.1"
 
-PUBLICATIONS: Mapping[Name, Publication] = {
+PUBLICATIONS: Mapping[WeightsName, Publication] = {
     "vgg16": Publication(
         "torchvision's",
         f"{PYTORCH}/vgg16-397923af.pth",
@@ -128,7 +119,7 @@ class NoWeights(ValueError):
     """Weights that are not in the cache."""
 
 
-def load(name: Name) -> PublishedWeights:
+def load(name: WeightsName) -> PublishedWeights:
     """The weights from the cache.
 
     Raises:
@@ -158,7 +149,7 @@ def _from_home(path: Path) -> str:
     return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
 
 
-def take_from(file: Path, name: Name) -> PublishedWeights:
+def take_from(file: Path, name: WeightsName) -> PublishedWeights:
     """Reads a published file, checks it, and puts its weights into the cache.
 
     Args:
@@ -179,7 +170,7 @@ def take_from(file: Path, name: Name) -> PublishedWeights:
     return PublishedWeights(variables, file.name, digest)
 
 
-def fetch(name: Name, *, url: str | None = None) -> PublishedWeights:
+def fetch(name: WeightsName, *, url: str | None = None) -> PublishedWeights:
     """Downloads the published file, checks its hash, and puts its weights into the cache.
 
     Args:
@@ -203,7 +194,7 @@ def fetch(name: Name, *, url: str | None = None) -> PublishedWeights:
     return taken
 
 
-def cached_file(name: Name) -> Path:
+def cached_file(name: WeightsName) -> Path:
     """Where the weights are kept: in ``JAXINPAINT_CACHE``, or the user's cache directory.
 
     Raises:
@@ -229,5 +220,5 @@ def _read(file: Path, publication: Publication) -> Variables:
         raise UnreadableWeights(f"{file}: {error}") from error
 
 
-def _damaged(name: Name, path: Path, how: str) -> str:
+def _damaged(name: WeightsName, path: Path, how: str) -> str:
     return f"{path} is damaged ({how}); make it again with `jaxinpaint weights {name} ...`"

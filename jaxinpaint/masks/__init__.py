@@ -20,22 +20,10 @@ from jaxinpaint.masks.random_region import random_region
 from jaxinpaint.masks.rectangles import box, boxes, square
 from jaxinpaint.masks.shapes import Shapes, object_shape
 from jaxinpaint.masks.strokes import strokes
+from jaxinpaint.names import SamplerName
 
 Option = Literal["ratio", "border", "shapes"]  # of `sampler`
 Sampler = Callable[[RandomKey, tuple[int, int]], Float[Array, "H W 1"]]
-SamplerName = Literal[
-    "irregular",
-    "center",
-    "box",
-    "boxes",
-    "strokes",
-    "lama-thin",
-    "lama-medium",
-    "lama-thick",
-    "mat",
-    "random-region",
-    "crfill",
-]
 
 __all__ = [
     "Sampler",

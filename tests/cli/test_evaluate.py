@@ -161,7 +161,6 @@ def test_pictures_that_are_missing_or_of_another_size_are_told(photos, tmp_path)
     ("options", "message"),
     [
         ({"buckets": ("0.3-0.1",)}, "--buckets 0.3-0.1 is none"),
-        ({"sampler": "blots"}, "--sampler blots is none of irregular"),
         ({"sampler": "center", "buckets": ("0.1-0.2",)}, "--buckets says nothing to the holes of"),
         ({"size": 8}, "at least 16"),
         ({"masks": Path("m"), "border": "never"}, "--masks brings the holes"),

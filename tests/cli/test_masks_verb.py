@@ -1,14 +1,11 @@
 import functools
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
 from cli.commands import Command, contents, only_line, saved
 from PIL import Image
 
-from jaxinpaint import masks
-from jaxinpaint.cli.masks import Name
 from jaxinpaint.data.pictures import read_hole
 
 
@@ -16,10 +13,6 @@ from jaxinpaint.data.pictures import read_hole
 def run(call: Command, tmp_path: Path) -> Command:
     """Runs ``jaxinpaint masks`` for small boxes, and gives its exit code."""
     return functools.partial(call, "masks", "--output", tmp_path / "drawn", "--size", "24x32")
-
-
-def test_every_sampler_is_offered() -> None:
-    assert get_args(Name) == get_args(masks.SamplerName)
 
 
 def test_masks_and_their_statistics_are_written(

@@ -13,8 +13,8 @@ from safetensors.numpy import save_file
 
 from jaxinpaint.interop import inception, published_weights
 from jaxinpaint.interop.flat_variables import flattened
-from jaxinpaint.interop.published_weights import Name
 from jaxinpaint.interop.weight_files import UnreadableWeights
+from jaxinpaint.names import WeightsName
 from jaxinpaint.nets import alexnet, vgg
 from jaxinpaint.nets.vgg import random_variables
 
@@ -30,7 +30,7 @@ def thin_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inception, "kernel_shapes", lambda: {"Mixed_5b.branch1x1": (1, 1, 3, 2)})
 
 
-def published_arrays(name: Name) -> dict[str, np.ndarray]:
+def published_arrays(name: WeightsName) -> dict[str, np.ndarray]:
     """What the published file of a thin network would hold."""
     shapes: dict[str, tuple[int, ...]] = {"classifier.1.bias": (4,)}
     match name:
@@ -203,7 +203,7 @@ JUDGES = {
 
 @pytest.mark.parametrize("name", JUDGES)
 def test_weights_of_judges_are_taken_and_taken_again(
-    run: Command, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: Name
+    run: Command, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: WeightsName
 ) -> None:
     part, published_file = JUDGES[name]
     assert run(name) == 2

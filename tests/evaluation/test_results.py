@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaxinpaint.evaluation import results
+from jaxinpaint.evaluation import results, whole_files
 from jaxinpaint.evaluation.bootstrap import mean_with_interval
 from jaxinpaint.evaluation.protocols import PROTOCOLS, column
 from jaxinpaint.evaluation.results import (
@@ -20,10 +20,10 @@ from jaxinpaint.evaluation.results import (
     difference,
     means,
     read,
-    replaced,
     require_comparable,
     write,
 )
+from jaxinpaint.evaluation.whole_files import replaced
 
 
 def evaluation(
@@ -155,13 +155,13 @@ def test_what_can_not_be_written_leaves_nothing(tmp_path, monkeypatch) -> None:
 
 def test_scores_json_comes_last(tmp_path, monkeypatch) -> None:
     order = []
-    replace = results.os.replace
+    replace = whole_files.os.replace
 
     def noted(source: Path, target: Path) -> None:
         order.append(Path(target).name)
         replace(source, target)
 
-    monkeypatch.setattr(results.os, "replace", noted)
+    monkeypatch.setattr(whole_files.os, "replace", noted)
     write(evaluation(), tmp_path)
     assert order == [PICTURES, SCORES]
 

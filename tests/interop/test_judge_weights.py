@@ -8,13 +8,14 @@ import pytest
 
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.interop import lpips, published_weights
-from jaxinpaint.interop.published_weights import PUBLICATIONS, Name
+from jaxinpaint.interop.published_weights import PUBLICATIONS
 from jaxinpaint.interop.weight_files import UnreadableWeights, digest_of
+from jaxinpaint.names import WeightsName
 
 Arrays = dict[str, np.ndarray]
 
 INCEPTION, OTHERS = golden.facts("inception"), golden.facts("lpips")
-SHAPES: dict[Name, dict[str, list[int]]] = {
+SHAPES: dict[WeightsName, dict[str, list[int]]] = {
     "alexnet": OTHERS["alexnet"] | {"classifier.6.bias": [1000]},
     "lpips-alex": OTHERS["lpips-alex"],
     "lpips-vgg": OTHERS["lpips-vgg"],
@@ -22,7 +23,7 @@ SHAPES: dict[Name, dict[str, list[int]]] = {
     "inception-torchvision": INCEPTION["state_dict"] | INCEPTION["torchvision"],
 }
 # A layer of each, and what its name is here.
-SOME: dict[Name, tuple[str, str, str]] = {
+SOME: dict[WeightsName, tuple[str, str, str]] = {
     "alexnet": ("features.8.weight", "conv4", "kernel"),
     "lpips-alex": ("lin2.model.1.weight", "relu3", ""),
     "lpips-vgg": ("lin2.model.1.weight", "relu3_3", ""),
@@ -31,7 +32,7 @@ SOME: dict[Name, tuple[str, str, str]] = {
 }
 
 
-def zeros(name: Name) -> Arrays:
+def zeros(name: WeightsName) -> Arrays:
     """The published arrays without their numbers, which take no memory."""
     return {k: np.broadcast_to(np.float32(0), shape) for k, shape in SHAPES[name].items()}
 
@@ -40,12 +41,12 @@ def without(key: str) -> Callable[[Arrays], Arrays]:
     return lambda arrays: {name: array for name, array in arrays.items() if name != key}
 
 
-def read(name: Name, arrays: Arrays) -> Variables:
+def read(name: WeightsName, arrays: Arrays) -> Variables:
     return PUBLICATIONS[name].read(arrays)
 
 
 @pytest.mark.parametrize("name", SOME)
-def test_every_array_of_a_published_file_is_read_or_known_not_to_be(name: Name) -> None:
+def test_every_array_of_a_published_file_is_read_or_known_not_to_be(name: WeightsName) -> None:
     key, layer, part = SOME[name]
     rng = np.random.default_rng(0)
     array = rng.random(SHAPES[name][key], np.float32)
@@ -71,7 +72,7 @@ def test_what_lpips_takes_from_pictures_is_the_same_normalisation() -> None:
 
 
 @pytest.mark.parametrize("name", SOME)
-def test_a_missing_an_unknown_and_a_wrong_array_are_named(name: Name) -> None:
+def test_a_missing_an_unknown_and_a_wrong_array_are_named(name: WeightsName) -> None:
     key, layer, part = SOME[name]
     here = f"{layer}/{part}".rstrip("/")
     with pytest.raises(UnreadableWeights, match=f"the file has no {here};"):

@@ -16,8 +16,9 @@ from safetensors.numpy import save_file
 from jaxinpaint.interop import published_weights
 from jaxinpaint.interop.flat_variables import flattened
 from jaxinpaint.interop.judges import inception_features, perceptual_distance
-from jaxinpaint.interop.published_weights import Name, NoWeights
+from jaxinpaint.interop.published_weights import NoWeights
 from jaxinpaint.interop.weight_files import UnreadableWeights
+from jaxinpaint.names import WeightsName
 from jaxinpaint.nets.vgg import random_variables
 
 # Up to fifty layers in a row, of float32.
@@ -29,7 +30,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cache of all weights but torchvision's Inception."""
     folder = tmp_path_factory.mktemp("judges")
     lpips, inception = golden.facts("lpips"), golden.facts("inception")
-    shapes: dict[Name, dict[str, list[int]]] = {
+    shapes: dict[WeightsName, dict[str, list[int]]] = {
         "alexnet": lpips["alexnet"],
         "vgg16": lpips["vgg16"],
         "lpips-alex": lpips["lpips-alex"],
