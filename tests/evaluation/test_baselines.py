@@ -32,15 +32,16 @@ def test_baselines_keep_known_pixels_and_do_not_look_into_the_hole(name) -> None
     np.testing.assert_array_equal(PHOTO, before)
 
 
-def test_telea_continues_a_gradient_better_than_the_mean_colour() -> None:
-    pytest.importorskip("cv2")
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_classical_methods_continue_a_gradient_better_than_the_mean_colour(name: str) -> None:
+    pytest.importorskip(LIBRARIES[name][0])
     ramp = np.repeat(np.linspace(0, 250, 20).astype(np.uint8)[None, :, None], 24, axis=0)
     photo = ramp.repeat(3, axis=2)
 
     def error(filled: np.ndarray) -> float:
         return float(np.abs(filled[HOLE].astype(int) - photo[HOLE]).mean())
 
-    assert error(telea(photo, HOLE)) < error(mean_colour(photo, HOLE)) / 2
+    assert error(BASELINES[name](photo, HOLE)) < error(mean_colour(photo, HOLE)) / 2
 
 
 def test_baselines_tell_the_version_of_what_computes_them() -> None:
