@@ -62,7 +62,8 @@ from side_by_side import (
 
 from jaxinpaint.nets.network import Network, network
 from jaxinpaint.ops import resampling
-from jaxinpaint.ops.partial_conv import conv, partial_conv
+from jaxinpaint.ops.convolution import conv
+from jaxinpaint.ops.partial_conv import partial_conv
 from jaxinpaint.ops.resampling import upsample, upsample_conv
 
 

@@ -29,7 +29,7 @@ from side_by_side import (
 from jaxinpaint.array_typing import Image, Scalar, Valid, Variables
 from jaxinpaint.nets.layers import BatchNorm, he_normal, leaky_relu
 from jaxinpaint.nets.network import Network
-from jaxinpaint.ops.partial_conv import conv
+from jaxinpaint.ops.convolution import conv
 from jaxinpaint.ops.resampling import upsample_conv
 
 LEARNING_RATE = 2e-4

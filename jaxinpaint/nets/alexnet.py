@@ -15,7 +15,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from jaxinpaint.array_typing import FeatureMap, Image, Taps, Variables
-from jaxinpaint.ops.partial_conv import conv
+from jaxinpaint.ops.convolution import conv
 
 
 class Convolution(NamedTuple):

@@ -19,7 +19,7 @@ from jaxinpaint.nets.layers import (
     normal_around_one,
 )
 from jaxinpaint.nets.network import Network, network
-from jaxinpaint.ops.partial_conv import conv
+from jaxinpaint.ops.convolution import conv
 from jaxinpaint.ops.resampling import transposed_conv
 
 

@@ -16,7 +16,7 @@ from jaxinpaint.array_typing import Hole, Image
 from jaxinpaint.nets.layers import check_multiple, pytorch_uniform
 from jaxinpaint.nets.network import Network, network
 from jaxinpaint.ops.compositing import composite
-from jaxinpaint.ops.partial_conv import conv
+from jaxinpaint.ops.convolution import conv
 from jaxinpaint.ops.patches import Norm, Similarity, reconstruct, similarity
 from jaxinpaint.ops.resampling import upsample_conv
 

@@ -20,7 +20,7 @@ from jaxinpaint.nets.layers import (
     pytorch_uniform,
 )
 from jaxinpaint.nets.network import Network, network
-from jaxinpaint.ops.partial_conv import conv
+from jaxinpaint.ops.convolution import conv
 
 
 def dcgan_discriminator(

@@ -25,7 +25,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jaxinpaint.array_typing import Image, Variables
-from jaxinpaint.ops.partial_conv import conv
+from jaxinpaint.ops.convolution import conv
 
 Convention: TypeAlias = Literal["fid", "torchvision"]
 

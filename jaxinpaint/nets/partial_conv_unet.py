@@ -13,9 +13,9 @@ from jaxtyping import Array, Bool, Float
 from jaxinpaint.array_typing import Image, Valid
 from jaxinpaint.nets.layers import BatchNorm, check_multiple, he_normal, leaky_relu
 from jaxinpaint.nets.network import Network, network
+from jaxinpaint.ops.convolution import conv
 from jaxinpaint.ops.partial_conv import (
     Ratio,
-    conv,
     coverage,
     masked,
     numerator,

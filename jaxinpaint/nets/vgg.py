@@ -19,7 +19,7 @@ from jax import nn
 from jaxtyping import Array, Float
 
 from jaxinpaint.array_typing import FeatureMap, Image, Taps, Variables
-from jaxinpaint.ops.partial_conv import conv
+from jaxinpaint.ops.convolution import conv
 
 Depth: TypeAlias = Literal[16, 19]
 Pooling: TypeAlias = Literal["max", "average"]

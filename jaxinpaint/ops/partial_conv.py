@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-Windowing = int | Sequence[int]
-Padding = int | Sequence[int] | Sequence[tuple[int, int]]
+from jaxinpaint.ops.convolution import Padding, Windowing, Windows, conv
+
 # What is divided by how much of a window is known: its size, or one.
 Ratio = Literal["paper", "inverse-coverage"]
 
@@ -75,28 +75,6 @@ def numerator(kernel: Float[Array, "*K C O"], ratio: Ratio) -> int:
     return math.prod(kernel.shape[:-1]) if ratio == "paper" else 1
 
 
-def conv(
-    x: Float[Array, "N *S C"],
-    kernel: Float[Array, "*K C O"],
-    *,
-    strides: Windowing = 1,
-    padding: Padding = 0,
-    dilation: Windowing = 1,
-) -> Float[Array, "N *T O"]:
-    """A plain convolution of any number of spatial axes, channels last, symmetric zero padding."""
-    axes = kernel.ndim - 2
-    spatial = "DHW"[-axes:]
-    layout = (f"N{spatial}C", f"{spatial}IO", f"N{spatial}C")
-    return lax.conv_general_dilated(
-        x,
-        kernel.astype(x.dtype),
-        window_strides=_per_axis(strides, axes),
-        padding=_pairs(padding, axes),
-        rhs_dilation=_per_axis(dilation, axes),
-        dimension_numbers=layout,
-    )
-
-
 def masked(
     inputs: Sequence[Float[Array, "N *S _"]], masks: Sequence[Float[Array, "B *S _"]]
 ) -> Float[Array, "N *S C"]:
@@ -134,13 +112,7 @@ def coverage(
     )
     counts = lax.stop_gradient(jnp.asarray(counts))
     axes = len(kernel_size)
-    parameters = zip(
-        kernel_size,
-        _per_axis(strides, axes),
-        _pairs(padding, axes),
-        _per_axis(dilation, axes),
-        strict=True,
-    )
+    parameters = zip(kernel_size, *Windows.of(strides, padding, dilation, axes), strict=True)
     # A sum over a box is separable: k additions an axis instead of k**axes a window.
     for axis, (size, stride, pad, spread) in enumerate(parameters):
         counts = _window_sum(counts, axis - axes, size, stride, pad, spread)
@@ -220,17 +192,3 @@ def _window_sum(
     return lax.reduce_window(
         counts, 0.0, lax.add, along(size), along(stride), edges, window_dilation=along(dilation)
     )
-
-
-def _per_axis(value: Windowing, axes: int) -> tuple[int, ...]:
-    values = (value,) * axes if isinstance(value, int) else tuple(value)
-    if len(values) != axes:
-        raise ValueError(f"{value} does not give one number for each of {axes} spatial axes")
-    return values
-
-
-def _pairs(padding: Padding, axes: int) -> tuple[tuple[int, int], ...]:
-    values = (padding,) * axes if isinstance(padding, int) else tuple(padding)
-    if len(values) != axes:
-        raise ValueError(f"padding {padding} does not fit {axes} spatial axes")
-    return tuple((p, p) if isinstance(p, int) else p for p in values)

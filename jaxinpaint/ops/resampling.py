@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
+
+from jaxinpaint.ops.convolution import conv
 
 
 def upsample(x: Float[Array, "N H W C"]) -> Float[Array, "N 2*H 2*W C"]:
@@ -27,7 +28,7 @@ def upsample_conv(
         kernel: a 3×3 kernel, meant for the upsampled features.
 
     Returns:
-        features at the full resolution, in the dtype of ``x``. Differentiable in reverse mode.
+        features at the full resolution, in the dtype of ``x``.
     """
     return _by_phases(x, [[_fold(_fold(kernel, a, 0), b, 1) for b in (0, 1)] for a in (0, 1)])
 
@@ -50,7 +51,7 @@ def transposed_conv(
             ``ConvTranspose2d`` has the axes I, O, H, W.)
 
     Returns:
-        features at the full resolution, in the dtype of ``x``. Differentiable in reverse mode.
+        features at the full resolution, in the dtype of ``x``.
     """
     taps = (slice(3, None, -2), slice(2, None, -2))
     return _by_phases(x, [[kernel[taps[a], taps[b]] for b in (0, 1)] for a in (0, 1)])
@@ -61,7 +62,8 @@ def _by_phases(x: Array, kernels: Sequence[Sequence[Float[Array, "2 2 C O"]]]) -
     n, h, w, _ = x.shape
     phases = jnp.stack([kernel for row in kernels for kernel in row], axis=-2)
     flat = phases.reshape(*phases.shape[:3], -1).astype(x.dtype)
-    y, channels = _conv_2x2(x, flat), phases.shape[-1]
+    # Padded first: the gradient of the kernel would be a convolution of x with what is larger.
+    y, channels = conv(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), flat), phases.shape[-1]
 
     def phase(a: int, b: int) -> Array:
         # A slice, not indices, of which symbols for sizes would make a gather.
@@ -78,46 +80,3 @@ def _fold(kernel: Array, phase: int, axis: int) -> Array:
     first, middle, last = jnp.split(kernel, 3, axis=axis)
     taps = (first, middle + last) if phase == 0 else (first + middle, last)
     return jnp.concatenate(taps, axis=axis)
-
-
-@jax.custom_vjp
-def _conv_2x2(x: Array, kernel: Array) -> Array:
-    return lax.conv_general_dilated(
-        x,
-        kernel,
-        window_strides=(1, 1),
-        padding=((1, 1), (1, 1)),
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
-
-
-def _conv_2x2_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-    return _conv_2x2(x, kernel), (x, kernel)
-
-
-def _conv_2x2_backward(saved: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array]:
-    """The kernel's gradient as one matrix product a tap.
-
-    Automatic differentiation makes a convolution of it whose kernel, the cotangent, is larger than
-    its input. XLA's CPU backend then leaves its fast path: 2 to 100 times slower, by the size
-    (`benchmarks/README.md`).
-    """
-    x, kernel = saved
-    _, h, w, _ = cotangent.shape
-    dx = lax.conv_general_dilated(
-        cotangent,
-        kernel[::-1, ::-1],
-        window_strides=(1, 1),
-        padding=((0, 0), (0, 0)),
-        dimension_numbers=("NHWC", "HWOI", "NHWC"),
-    )
-    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    taps = [
-        jnp.einsum("nhwc,nhwo->co", padded[:, i : i + h, j : j + w], cotangent)
-        for i in (0, 1)
-        for j in (0, 1)
-    ]
-    return dx, jnp.stack(taps).reshape(kernel.shape)
-
-
-_conv_2x2.defvjp(_conv_2x2_forward, _conv_2x2_backward)

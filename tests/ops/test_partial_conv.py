@@ -6,7 +6,8 @@ import pytest
 from as_installed import as_installed
 from jax.test_util import check_grads
 
-from jaxinpaint.ops.partial_conv import conv, partial_conv
+from jaxinpaint.ops.convolution import conv
+from jaxinpaint.ops.partial_conv import partial_conv
 
 CASES = golden.facts("partial_conv2d")["cases"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from jaxinpaint.ops.partial_conv import conv
+from jaxinpaint.ops.convolution import conv
 from jaxinpaint.ops.resampling import transposed_conv, upsample, upsample_conv
 
 

@@ -1,0 +1,167 @@
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from as_installed import as_installed
+from jax import lax
+from jax.test_util import check_grads
+
+from jaxinpaint.ops.convolution import Windows, conv
+
+# input sides, kernel sides, and how it is laid. Few windows: as many as taps or fewer.
+FEW = [
+    ((2, 2), (3, 3), {"padding": 1}),
+    ((2, 2), (3, 3), {"padding": 1, "strides": 2}),
+    ((4, 4), (4, 4), {}),
+    ((1, 1), (3, 3), {"padding": 1}),
+    ((1, 5), (3, 1), {"padding": (3, 0), "strides": (4, 2)}),  # a row of windows sees padding only
+    ((5, 5), (3, 3), {"padding": 4, "dilation": 4}),
+    ((2, 2, 2), (3, 3, 3), {"padding": 1, "strides": 2}),
+]
+STRIDED = [
+    ((8, 8), (3, 3), {"padding": 1, "strides": 2}),
+    ((7, 10), (5, 5), {"padding": 2, "strides": 2}),
+    ((9, 8), (4, 4), {"padding": 1, "strides": 2}),
+    ((14, 9), (7, 7), {"padding": 3, "strides": 2}),
+    ((9, 11), (3, 4), {"padding": ((2, 1), (0, 3)), "strides": (3, 2)}),
+    ((12, 8), (3, 2), {"padding": 4, "strides": (1, 2)}),  # wider than the kernel
+    ((8, 8), (1, 1), {"strides": 2}),  # a stride that leaves pixels out
+]
+PLAIN = [
+    ((6, 7), (3, 3), {"padding": 1}),
+    ((9, 9), (3, 3), {"padding": 2, "dilation": 2}),
+    ((9, 9), (3, 3), {"padding": 2, "dilation": 2, "strides": 2}),
+    ((5, 5, 5), (3, 3, 3), {"padding": 1, "strides": 2}),
+    ((2, 2), (3, 3), {"padding": 0}),  # no window fits
+]
+CASES = FEW + STRIDED + PLAIN
+
+
+def arrays(sides: tuple[int, ...], taps: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
+    of_x, of_kernel = jax.random.split(jax.random.key(0))
+    x = jax.random.normal(of_x, (2, *sides, 3))
+    return x, jax.random.normal(of_kernel, (*taps, 3, 4))
+
+
+def by_xla(x: jax.Array, kernel: jax.Array, how: dict[str, Any]) -> jax.Array:
+    windows = Windows.of(*(how.get(name, default) for name, default in DEFAULTS), kernel.ndim - 2)
+    spatial = "DHW"[2 - kernel.ndim :]
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        *windows[:2],
+        rhs_dilation=windows.dilation,
+        dimension_numbers=(f"N{spatial}C", f"{spatial}IO", f"N{spatial}C"),
+    )
+
+
+DEFAULTS = (("strides", 1), ("padding", 0), ("dilation", 1))
+
+
+@pytest.mark.parametrize(("sides", "taps", "how"), CASES)
+def test_every_form_is_the_convolution_in_value_and_gradients(
+    sides: tuple[int, ...], taps: tuple[int, ...], how: dict[str, Any]
+) -> None:
+    x, kernel = arrays(sides, taps)
+
+    @jax.jit
+    def compared(x: jax.Array, kernel: jax.Array) -> Any:
+        expected, expected_pullback = jax.vjp(lambda x, kernel: by_xla(x, kernel, how), x, kernel)
+        value, pullback = jax.vjp(lambda x, kernel: conv(x, kernel, **how), x, kernel)
+        cotangent = jax.random.normal(jax.random.key(2), expected.shape)
+        return (expected, *expected_pullback(cotangent)), (value, *pullback(cotangent))
+
+    for expected, found in zip(*compared(x, kernel), strict=True):
+        # Sums of at most a few hundred products in another order.
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("case", [FEW[1], STRIDED[1], PLAIN[0]])
+def test_second_derivatives_are_those_of_the_convolution(case: Any) -> None:
+    sides, taps, how = case
+    x, kernel = arrays(sides, taps)
+
+    def penalty(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+        def of(x: jax.Array, kernel: jax.Array) -> jax.Array:
+            return jnp.sum(jnp.square(jax.grad(lambda x: jnp.sum(function(x, kernel) ** 2))(x)))
+
+        return of
+
+    ours = jax.jit(jax.grad(penalty(lambda x, kernel: conv(x, kernel, **how)), argnums=1))
+    theirs = jax.jit(jax.grad(penalty(lambda x, kernel: by_xla(x, kernel, how)), argnums=1))
+    expected = theirs(x, kernel)
+    # Rounding of sums of a few thousand products, of numbers up to the largest.
+    tolerance = 1e-5 * float(jnp.max(jnp.abs(expected)))
+    np.testing.assert_allclose(ours(x, kernel), expected, atol=tolerance)
+
+
+def test_a_strided_one_has_derivatives_in_forward_mode_of_its_gradient() -> None:
+    x, kernel = arrays((8, 8), (3, 3))
+
+    @jax.jit
+    def gradient(x: jax.Array) -> jax.Array:
+        return jax.grad(lambda x: jnp.sum(conv(x, kernel, strides=2, padding=1) ** 2) / 2)(x)
+
+    _, along_x = jax.jvp(gradient, (x,), (x,))
+    np.testing.assert_allclose(along_x, gradient(x), rtol=1e-4, atol=1e-4)  # it is linear in x
+
+
+@pytest.mark.parametrize("case", [FEW[0], PLAIN[0]])
+def test_others_have_derivatives_in_both_modes(case: Any) -> None:
+    sides, taps, how = case
+    with jax.enable_x64(True):
+        x, kernel = (a.astype(jnp.float64) for a in arrays(sides, taps))
+        check_grads(lambda *a: compiled(*map(jnp.asarray, a)), (x, kernel), order=1)
+
+
+@pytest.mark.parametrize("case", [FEW[1], STRIDED[0]])
+def test_jit_and_vmap_change_nothing(case: Any) -> None:
+    sides, taps, how = case
+    x, kernel = arrays(sides, taps)
+
+    def value_and_gradients(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        y, pullback = jax.vjp(lambda x: conv(x, kernel, **how), x)
+        return y, pullback(y)[0]
+
+    expected = value_and_gradients(x)
+    one_by_one = jax.vmap(lambda x: value_and_gradients(x[None]))(x)
+    for a, b, c in zip(expected, jax.jit(value_and_gradients)(x), one_by_one, strict=True):
+        # Sums of a few hundred products in another order.
+        np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(c[:, 0], a, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("case", [FEW[1], STRIDED[0], PLAIN[0]])
+def test_keeps_bfloat16(case: Any) -> None:
+    sides, taps, how = case
+    x, kernel = (a.astype(jnp.bfloat16) for a in arrays(sides, taps))
+    value, pullback = jax.vjp(lambda x, kernel: conv(x, kernel, **how), x, kernel)
+    assert {value.dtype, *(g.dtype for g in pullback(value))} == {jnp.dtype(jnp.bfloat16)}
+
+
+def test_no_convolution_has_zeros_between_its_pixels_on_a_cpu() -> None:
+    x, kernel = arrays((8, 8), (3, 3))
+
+    def of_input(x: jax.Array) -> jax.Array:
+        return jax.grad(lambda x: jnp.sum(conv(x, kernel, strides=2, padding=1) ** 2))(x)
+
+    assert "lhs_dilate" not in jax.jit(of_input).lower(x).as_text("hlo")
+    assert "lhs_dilate" in jax.jit(
+        jax.grad(lambda x: jnp.sum(by_xla(x, kernel, {"strides": 2, "padding": 1}) ** 2))
+    ).lower(x).as_text("hlo")
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"strides": (1, 2, 3)}, "spatial axes"),
+        ({"padding": (1,)}, "spatial axes"),
+        ({"dilation": (2,)}, "spatial axes"),
+    ],
+)
+def test_numbers_for_other_axes_are_refused(how: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        as_installed(conv)(jnp.ones((1, 8, 8, 3)), jnp.ones((3, 3, 3, 4)), **how)
