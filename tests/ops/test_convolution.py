@@ -114,6 +114,7 @@ def test_others_have_derivatives_in_both_modes(case: Any) -> None:
     sides, taps, how = case
     with jax.enable_x64(True):
         x, kernel = (a.astype(jnp.float64) for a in arrays(sides, taps))
+        compiled = jax.jit(lambda x, kernel: conv(x, kernel, **how))
         check_grads(lambda *a: compiled(*map(jnp.asarray, a)), (x, kernel), order=1)
 
 
