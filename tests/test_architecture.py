@@ -18,7 +18,7 @@ ROOMS = {
     "evaluation": {"array_typing", "ops", "masks", "data.pictures"},
     "recipes": {"array_typing", "ops", "objectives", "nets", "masks"},
     "data": {"array_typing", "ops", "recipes.base"},
-    "training": {"array_typing", "ops", "recipes.base", "recipes.fitting"},
+    "training": {"array_typing", "compiling", "ops", "recipes.base", "recipes.fitting"},
     "doctor": {
         "array_typing",
         "data",
@@ -34,6 +34,7 @@ ROOMS = {
     "run_config": {"array_typing", "data", "masks", "recipes", "training"},
     "trained": {"array_typing", "interop", "recipes", "run_config", "training"},
     "photos": set(),
+    "compiling": set(),
     "exported": {"array_typing", "interop", "photos", "recipes"},
     "inpainter": {
         "array_typing",

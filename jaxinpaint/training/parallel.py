@@ -13,6 +13,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Shaped
 
 from jaxinpaint.array_typing import RandomKey
+from jaxinpaint.compiling import compiler_options
 from jaxinpaint.recipes.base import Batch, Crops, Metrics, TrainState
 from jaxinpaint.training.flops import model_flops
 
@@ -171,6 +172,7 @@ def compile_step(
         in_shardings=(of_state, placement.split),
         out_shardings=(of_state, placement.replicated),
         donate_argnums=0,
+        compiler_options=compiler_options(),
     ).trace(state, batch)
     compiled = traced.lower().compile()
     return Compiled(compiled, model_flops(traced.jaxpr), _bytes(compiled))
