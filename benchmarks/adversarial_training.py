@@ -28,6 +28,7 @@ import torch
 import torch_adversarial_training as plain_torch
 from partial_conv_cases import normal
 from side_by_side import (
+    Dress,
     Rounds,
     Side,
     compare,
@@ -36,7 +37,9 @@ from side_by_side import (
     eager,
     heading,
     on_equal_terms,
+    plain,
     planned_bytes,
+    program_of,
     to_nchw,
 )
 
@@ -207,7 +210,7 @@ class OurTraining:
         batch = jax.device_put(match.batch)
         # Donated, as the package's own training does.
         programs = [
-            jax.jit(recipe.step_at(number), donate_argnums=0).lower(state, batch).compile()
+            program_of(recipe.step_at(number), state, batch, donate_argnums=0)
             for number in range(len(match.turns))
         ]
         self.planned = [planned_bytes(program) for program in programs]
@@ -228,9 +231,11 @@ class OurTraining:
 class TheirTraining:
     """The same in PyTorch, from bytes on the device on."""
 
-    def __init__(self, match: Match, variables: dict[str, Variables]) -> None:
+    def __init__(self, match: Match, variables: dict[str, Variables], dress: Dress = plain) -> None:
         nets = zip(match.theirs, ("generator", "discriminator"), strict=True)
-        generator, discriminator = (plain_torch.load(net, variables[name]) for net, name in nets)
+        generator, discriminator = (
+            dress(plain_torch.load(net, variables[name])) for net, name in nets
+        )
         self.players = plain_torch.players(generator, discriminator, match.config)
         self.match = match
         self.image = to_nchw(match.batch.image)
@@ -388,7 +393,7 @@ def _adam(variables: Variables, config: ContextEncoderConfig | PANConfig, *, nor
         moved, told = stepped("player", player, player.variables, gradients, adam)
         return moved, told if norms else {}
 
-    program = jax.jit(update, donate_argnums=0).lower(state, gradients).compile()
+    program = program_of(update, state, gradients, donate_argnums=0)
 
     def run() -> Metrics:
         nonlocal state

@@ -36,6 +36,7 @@ from side_by_side import (
     heading,
     on_equal_terms,
     planned_bytes,
+    program_of,
     require_equal,
     to_nchw,
     to_nhwc,
@@ -144,32 +145,49 @@ def compare_filling(scale: Scale) -> None:
 def compare_training(scale: Scale) -> None:
     heading("A step of the last stage", "JAX", "PyTorch", "above 1: JAX is faster")
     side, n = scale.training
-    config = CRFillConfig(
-        stages=("auxiliary",), width=scale.width, discriminator_width=scale.judge_width
-    )
-    recipe = crfill(config)
-    state = jax.jit(recipe.init, static_argnums=1)(jax.random.key(0), (side, side))
-    start = {name: jax.tree.map(np.array, p.variables) for name, p in state.players.items()}
-    drawn = np.random.default_rng(1).integers(0, 256, (n, side, side, 3), np.uint8)
-    batch = Batch(jnp.asarray(drawn), jnp.arange(n))
-    # The hole that the first step draws; PyTorch has it given, in every step.
-    hole_key, _ = jax.random.split(jax.random.fold_in(state.key, 0))
-    hole = masks.holes(masks.crfill, hole_key, batch.position, (side, side))
-    program = jax.jit(recipe.step_at(0), donate_argnums=0).lower(state, batch).compile()
-
-    def step() -> Metrics:
-        nonlocal state
-        state, metrics = jax.block_until_ready(program(state, batch))
-        return metrics
-
-    theirs = plain_torch.Training(start, config)
-    shown = to_nchw(batch.image), to_nchw(hole)
-    apart = _apart(step(), theirs.step(*shown))
+    ours = OurTraining(scale)
+    theirs = plain_torch.Training(ours.start, ours.config)
+    apart = _apart(ours.side.run(), theirs.step(*ours.shown))
     if not apart < APART:
         sys.exit(f"the two sides part by {apart}; nothing to compare")
-    ours = Side(step, planned_bytes(program))
-    compare(f"{side}², batch {n}", ours, eager(lambda: theirs.step(*shown)), scale.rounds)
+    their_side = eager(lambda: theirs.step(*ours.shown))
+    compare(f"{side}², batch {n}", ours.side, their_side, scale.rounds)
     print(f"From the same weights the terms of both losses differ by up to {apart:.0e}.")
+
+
+class OurTraining:
+    """The recipe's step of the last stage; the state moves on from call to call.
+
+    Attributes:
+        side: makes it.
+        start: the variables that it starts from, by player.
+        shown: pictures and holes, for PyTorch.
+    """
+
+    def __init__(self, scale: Scale) -> None:
+        side, n = scale.training
+        self.config = CRFillConfig(
+            stages=("auxiliary",), width=scale.width, discriminator_width=scale.judge_width
+        )
+        recipe = crfill(self.config)
+        state = jax.jit(recipe.init, static_argnums=1)(jax.random.key(0), (side, side))
+        self.start = {
+            name: jax.tree.map(np.array, p.variables) for name, p in state.players.items()
+        }
+        drawn = np.random.default_rng(1).integers(0, 256, (n, side, side, 3), np.uint8)
+        batch = Batch(jnp.asarray(drawn), jnp.arange(n))
+        # The hole that the first step draws; PyTorch has it given, in every step.
+        hole_key, _ = jax.random.split(jax.random.fold_in(state.key, 0))
+        hole = masks.holes(masks.crfill, hole_key, batch.position, (side, side))
+        self.shown = to_nchw(batch.image), to_nchw(hole)
+        program = program_of(recipe.step_at(0), state, batch, donate_argnums=0)
+
+        def step() -> Metrics:
+            nonlocal state
+            state, metrics = jax.block_until_ready(program(state, batch))
+            return metrics
+
+        self.side = Side(step, planned_bytes(program))
 
 
 def _apart(metrics: Metrics, told: dict[str, float]) -> float:

@@ -61,7 +61,6 @@ from side_by_side import (
 )
 
 from jaxinpaint.nets.network import Network, network
-from jaxinpaint.ops import resampling
 from jaxinpaint.ops.convolution import conv
 from jaxinpaint.ops.partial_conv import partial_conv
 from jaxinpaint.ops.resampling import upsample, upsample_conv
@@ -80,7 +79,6 @@ def main() -> None:
     compare_masks_with_none(scale)
     compare_mask_channels(scale)
     compare_upsampling(scale)
-    compare_kernel_gradients(scale)
 
 
 def _set_up(scale: Scale) -> None:
@@ -222,25 +220,6 @@ def compare_upsampling(scale: Scale) -> None:
         a, b = (compiled(with_gradients(way), pulled, x, kernel) for way in ways)
         require_equal(f"upsample_conv {label}, kernel's gradient", a.run()[1][1], b.run()[1][1])
         compare(f"{label} forward+backward", a, b, scale.rounds)
-
-
-def compare_kernel_gradients(scale: Scale) -> None:
-    """Whether the 2×2 convolution in upsample_conv needs the derivative it has of its own."""
-    heading("Kernel gradient of the 2×2 convolution", "by taps", "automatic", "above 1: worth it")
-
-    def automatic(x: jax.Array, kernel: jax.Array) -> jax.Array:
-        return conv(x, kernel, padding=1)
-
-    def gradient(f: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
-        return lambda pulled, x, kernel: jax.vjp(lambda k: f(x, k), kernel)[1](pulled)[0]
-
-    for label, x, whole in decoder_cases(scale):
-        kernel = normal(3, (2, 2, x.shape[-1], 4 * whole.shape[-1]))
-        pulled = normal(7, (x.shape[0], x.shape[1] + 1, x.shape[2] + 1, kernel.shape[-1]))
-        ways = resampling._conv_2x2, automatic
-        a, b = (compiled(gradient(way), pulled, x, kernel) for way in ways)
-        require_equal(f"kernel gradient {label}", a.run(), b.run())
-        compare(label, a, b, scale.rounds)
 
 
 def layer(case: LayerCase) -> Callable[..., jax.Array]:

@@ -22,6 +22,7 @@ from side_by_side import (
     hand_back_freed_memory,
     held_bytes,
     planned_bytes,
+    program_of,
     to_nchw,
     torch_device,
 )
@@ -104,7 +105,7 @@ def jax_training(
     state = jax.device_put((variables, jax.jit(adam.init)(variables["params"])))
     image, valid = jax.device_put((image, valid))
     # Donated, as the package's own training does.
-    program = jax.jit(step, donate_argnums=0).lower(state, image, valid).compile()
+    program = program_of(step, state, image, valid, donate_argnums=0)
 
     def run() -> Scalar:
         nonlocal state
@@ -115,7 +116,7 @@ def jax_training(
 
 
 def torch_training(
-    net: plain_torch.PartialConvUNet,
+    net: torch.nn.Module,
     image: Any,
     valid: Any,
     loss_of: Callable[[Any, Any, Any], Any] = lambda output, image, valid: F.l1_loss(output, image),

@@ -28,12 +28,15 @@ from jax import lax
 from partial_conv_cases import SMOKE, Scale, drawn_variables, normal, unet_case
 from partial_conv_training import jax_training, torch_training
 from side_by_side import (
+    Dress,
+    Side,
     compare,
     compiled,
     describe,
     eager,
     heading,
     on_equal_terms,
+    plain,
     require_equal,
     to_nchw,
     to_nhwc,
@@ -110,21 +113,28 @@ def compare_loss(scale: Scale) -> None:
 
 def compare_step(scale: Scale) -> None:
     heading("Training step with all terms", "JAX", "PyTorch", "above 1: JAX is faster")
-    net, image, valid, variables = _training_case(scale)
-    theirs = plain_torch.PartialConvUNet(scale.layer_size, scale.width)
-    plain_torch.load(theirs, variables)
-    theirs = theirs.to(torch_device())
-    vgg = plain_losses.VGG16(VGG16)
-
-    def their_loss(output: torch.Tensor, image: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        return plain_losses.total(output, image, valid, vgg, PUBLISHED_WEIGHTS)
-
-    a = jax_training(net, variables, image, valid, _in_training)
-    b = torch_training(theirs, to_nchw(image), to_nchw(valid), their_loss)
+    a, b = our_training(scale), their_training(scale)
     losses = np.array([[float(side.run()) for _ in range(2)] for side in (a, b)])
     if not np.allclose(*losses, rtol=1e-2):
         sys.exit(f"the two part in training; losses of two steps: {losses}")
     compare("U-Net, six terms, Adam", a, b, scale.rounds)
+
+
+def our_training(scale: Scale) -> Side:
+    net, image, valid, variables = _training_case(scale)
+    return jax_training(net, variables, image, valid, _in_training)
+
+
+def their_training(scale: Scale, dress: Dress = plain) -> Side:
+    _, image, valid, variables = _training_case(scale)
+    net = plain_torch.PartialConvUNet(scale.layer_size, scale.width)
+    plain_torch.load(net, variables)
+    net, vgg = dress(net.to(torch_device())), dress(plain_losses.VGG16(VGG16))
+
+    def loss(output: torch.Tensor, image: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        return plain_losses.total(output, image, valid, vgg, PUBLISHED_WEIGHTS)
+
+    return torch_training(net, to_nchw(image), to_nchw(valid), loss)
 
 
 def compare_ways(scale: Scale) -> None:

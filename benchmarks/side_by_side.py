@@ -16,6 +16,8 @@ import jax
 import numpy as np
 import torch
 
+from jaxinpaint.compiling import compiler_options
+
 TOLERANCE = 1e-4
 MIB = 2**20
 
@@ -46,6 +48,15 @@ def on_equal_terms() -> None:
     torch.backends.cudnn.benchmark = True
 
 
+# What is done to a network of PyTorch before it is used.
+Dress = Callable[[torch.nn.Module], torch.nn.Module]
+
+
+def plain(net: torch.nn.Module) -> torch.nn.Module:
+    """PyTorch as users write it first: eager, channels second."""
+    return net
+
+
 def describe(what: str) -> None:
     """Prints what runs where, and what is measured."""
     print(f"JAX {jax.__version__} on {jax.devices()[0]}, PyTorch {torch.__version__} on", end=" ")
@@ -54,8 +65,13 @@ def describe(what: str) -> None:
 
 def compiled(f: Callable[..., Any], *args: Any) -> Side:
     args = jax.device_put(args)
-    program = jax.jit(f).lower(*args).compile()
+    program = program_of(f, *args)
     return Side(lambda: jax.block_until_ready(program(*args)), planned_bytes(program))
+
+
+def program_of(f: Callable[..., Any], *args: Any, **how: Any) -> jax.stages.Compiled:
+    """The function compiled as the package compiles its own."""
+    return jax.jit(f, compiler_options=compiler_options(), **how).lower(*args).compile()
 
 
 def planned_bytes(program: jax.stages.Compiled) -> int | None:

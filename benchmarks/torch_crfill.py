@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from side_by_side import to_oihw, torch_device
+from side_by_side import Dress, plain, to_oihw, torch_device
 from torch import nn
 from torch.nn import functional
 
@@ -174,20 +174,26 @@ def reconstruct(
 class Training:
     """Two steps in one: the discriminators', then the generator's on the same pictures."""
 
-    def __init__(self, start: Mapping[str, Variables], config: CRFillConfig) -> None:
+    def __init__(
+        self, start: Mapping[str, Variables], config: CRFillConfig, dress: Dress = plain
+    ) -> None:
         params, judging = start["generator"]["params"], start["discriminator"]
-        self.generator = load_generator(Generator(config.width), params)
-        self.auxiliary = load_auxiliary(Auxiliary(config.width), params["auxiliary"])
+
+        def ready(net: nn.Module) -> nn.Module:
+            return dress(net.to(torch_device()))
+
+        self.generator = ready(load_generator(Generator(config.width), params))
+        self.auxiliary = ready(load_auxiliary(Auxiliary(config.width), params["auxiliary"]))
         self.judges = [
-            load_discriminator(
-                Discriminator(config.discriminator_width),
-                judging["params"][name],
-                judging["spectral_norm"][name],
+            ready(
+                load_discriminator(
+                    Discriminator(config.discriminator_width),
+                    judging["params"][name],
+                    judging["spectral_norm"][name],
+                )
             )
             for name in ("fine", "auxiliary")
         ]
-        for net in (self.generator, self.auxiliary, *self.judges):
-            net.to(torch_device())
         self.of_generator = _adam((self.generator, self.auxiliary), config.learning_rate, config)
         self.of_judges = _adam(self.judges, config.discriminator_learning_rate, config)
         self.config = config

@@ -46,7 +46,7 @@ class VGG16(nn.Module):
 
 
 def total(
-    output: Tensor, truth: Tensor, valid: Tensor, vgg: VGG16, weights: Mapping[str, float]
+    output: Tensor, truth: Tensor, valid: Tensor, vgg: nn.Module, weights: Mapping[str, float]
 ) -> Tensor:
     """The weighted sum of the six terms."""
     hole = 1 - valid
