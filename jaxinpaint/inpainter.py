@@ -1,5 +1,6 @@
 """`Inpainter`: a trained network that fills holes in pictures of any size."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,14 @@ from jaxinpaint.array_typing import Variables
 from jaxinpaint.exported import read_program
 from jaxinpaint.interop.export_folders import is_program
 from jaxinpaint.interop.programs import INPAINT, Program
+from jaxinpaint.memory import Budget, available, in_words, planned
 from jaxinpaint.photos import as_batch, check_range, in_dtype, to_unit
 from jaxinpaint.recipes.base import Inpainted, Multiple, Recipe, Takes, Window
+from jaxinpaint.sizes import padded_sides
+from jaxinpaint.tiles import around, fill_by_tiles
 from jaxinpaint.windows import Square, inside, mirrored, plan, resized, resized_hole
+
+log = logging.getLogger(__name__)
 
 NOT_HOLES = (
     "this network fills no holes: it makes pictures from others (jaxinpaint translate, "
@@ -28,7 +34,8 @@ class Filled(NamedTuple):
 
     Attributes:
         output: the network's picture, every pixel of it; where it saw squares of the picture, the
-            photo with these squares as the network gave them back.
+            photo with these squares as the network gave them back; where it saw tiles, the photo
+            with its hole filled.
         composite: the output inside the hole; outside, the known pixels bit for bit.
     """
 
@@ -42,15 +49,18 @@ class Inpainter:
 
     Attributes:
         run: the compiled ``(variables, image, hole) -> Inpainted``; it compiles once for each size
-            rounded up to the network's multiple, and once for a window.
+            that pictures are padded to (`sizes.padded_sides`), and once for a window.
         variables: of the generator.
-        takes: what pictures the network takes. Others are padded to a multiple, or filled square by
-            square through a window (`windows.plan`).
+        takes: what pictures the network takes. Others are padded, or filled square by square
+            through a window (`windows.plan`).
+        budget: how much memory filling may take. Pictures that would take more are filled tile by
+            tile (`tiles.fill_by_tiles`); None is for those that never do.
     """
 
     run: Callable[..., Inpainted]
     variables: Variables
     takes: Takes
+    budget: Budget | None = None
 
     def __call__(self, photo: np.ndarray, hole: np.ndarray) -> np.ndarray:
         """The photo with its hole filled; known pixels come back bit for bit.
@@ -65,7 +75,8 @@ class Inpainter:
 
         Raises:
             ValueError: for pictures or holes of other shapes, dtypes or values; and for holes that
-                the network can't fill, if it paints only the middle of its window.
+                the network can't fill, if it paints only the middle of its window, or if its
+                memory is too little.
         """
         return self.fill(photo, hole).composite
 
@@ -78,16 +89,51 @@ class Inpainter:
         known = np.where(missing, 0, batch)
         match self.takes:
             case Multiple() as takes:
-                output = self._fill_padded(known, missing, takes)
+                output = self._fill_whole(known, missing, takes)
             case Window() as window:
                 output = self._fill_squares(known, missing, window)
         composite = np.where(missing, output, batch)
         return Filled(output.reshape(photo.shape), composite.reshape(photo.shape))
 
+    def _fill_whole(self, photos: np.ndarray, missing: np.ndarray, takes: Multiple) -> np.ndarray:
+        """As few pictures at once as memory asks for; tiles of those that are too large."""
+        number, height, width, _ = photos.shape
+        budget = self.budget
+        if budget is None or budget.fits(self.variables, (number, height, width), takes):
+            return self._fill_padded(photos, missing, takes)
+        if number > 1:
+            pairs = zip(photos, missing, strict=True)
+            alone = [self._fill_whole(photo[None], hole[None], takes) for photo, hole in pairs]
+            return np.concatenate(alone)
+        return self._fill_tiles(photos[0], missing[0, ..., 0], takes, budget)[None]
+
     def _fill_padded(self, photos: np.ndarray, missing: np.ndarray, takes: Multiple) -> np.ndarray:
         height, width = photos.shape[1:3]
         output, _ = self.run(self.variables, *padded(photos, missing, takes))
         return in_dtype(np.asarray(output)[:, :height, :width], photos.dtype)
+
+    def _fill_tiles(
+        self, photo: np.ndarray, hole: np.ndarray, takes: Multiple, budget: Budget
+    ) -> np.ndarray:
+        if not hole.any():
+            return photo
+        height, width = hole.shape
+        side = budget.tile(self.variables, (1, height, width), takes)
+        log.warning(
+            "%dx%d pixels at once would take %s of memory, and %s is what there is: they are "
+            "filled in tiles of %dx%d (--max-memory, max_memory)",
+            *(width, height, in_words(budget.needed(self.variables, (1, height, width), takes))),
+            *(in_words(budget.limit), side, side),
+        )
+
+        def paint(picture: np.ndarray, unknown: np.ndarray) -> np.ndarray:
+            return self._fill_padded(picture[None], unknown[None, ..., None], takes)[0]
+
+        part = around(hole, side, takes.of)
+        filled = fill_by_tiles(to_unit(photo[part]), hole[part], paint, side=side, of=takes.of)
+        output = photo.copy()
+        output[part][hole[part]] = in_dtype(filled[hole[part]], photo.dtype)
+        return output
 
     def _fill_squares(self, photos: np.ndarray, missing: np.ndarray, window: Window) -> np.ndarray:
         holes = missing[..., 0]
@@ -120,23 +166,32 @@ class Inpainter:
         ]
 
 
-def of(recipe: Recipe, variables: Variables) -> Inpainter:
+def of(recipe: Recipe, variables: Variables, *, max_memory: int | None = None) -> Inpainter:
     """An inpainter of a recipe's generator.
+
+    Args:
+        recipe: any that fills holes.
+        variables: of its generator.
+        max_memory: bytes that filling a picture may take, if there is a limit.
 
     Raises:
         ValueError: if the recipe makes pictures from others instead.
     """
     if recipe.inpaint is None:
         raise ValueError(NOT_HOLES)
-    return Inpainter(jax.jit(recipe.inpaint), variables, recipe.takes)
+    run = jax.jit(recipe.inpaint)
+    budget = None if max_memory is None else Budget(max_memory, planned(run))
+    return Inpainter(run, variables, recipe.takes, budget)
 
 
-def load(path: Path | str) -> Inpainter:
+def load(path: Path | str, *, max_memory: int | None = None) -> Inpainter:
     """An inpainter of a run, or of a network in a file.
 
     Args:
         path: a run's folder, of which the newest checkpoint is taken; what ``jaxinpaint import``
             or ``export`` wrote; or a published program's checkpoint.
+        max_memory: bytes that filling a picture may take, on the device that fills it; larger
+            pictures are filled tile by tile. By default what is free now.
 
     Raises:
         NoRun: if a folder is no run.
@@ -144,11 +199,18 @@ def load(path: Path | str) -> Inpainter:
         ValueError: if a run has no checkpoint that can be read, or the network fills no holes.
     """
     path = Path(path)
-    return of_program(read_program(path)) if is_program(path) else of(*trained.read(path))
+    limit = available() if max_memory is None else max_memory
+    if is_program(path):
+        return of_program(read_program(path), max_memory=limit)
+    return of(*trained.read(path), max_memory=limit)
 
 
-def of_program(program: Program) -> Inpainter:
+def of_program(program: Program, *, max_memory: int | None = None) -> Inpainter:
     """An inpainter of an exported program.
+
+    Args:
+        program: any that fills holes.
+        max_memory: as for `of`.
 
     Raises:
         ValueError: if it makes pictures from others instead.
@@ -160,18 +222,20 @@ def of_program(program: Program) -> Inpainter:
         composite, output = program.call(image, hole)
         return Inpainted(output, composite)
 
-    return Inpainter(run, {}, program.takes)
+    needs = planned(program.call, takes_variables=False)
+    budget = None if max_memory is None else Budget(max_memory, needs)
+    return Inpainter(run, {}, program.takes, budget)
 
 
 def padded(
     photos: np.ndarray, missing: np.ndarray, takes: Multiple
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures in [0, 1] and holes, with sides that a network takes.
+    """Pictures in [0, 1] and holes, with sides that a network takes (`sizes.padded_sides`).
 
     Beyond the picture nothing is known: so it is a hole, as a network's own padding is.
     """
     sides = photos.shape[1:3]
-    wanted = (max(takes.least, -(-side // takes.of) * takes.of) for side in sides)
+    wanted = padded_sides(sides[0], sides[1], takes)
     pads = [(0, 0), *((0, n - side) for n, side in zip(wanted, sides, strict=True)), (0, 0)]
     unknown = np.pad(missing, pads, constant_values=True)
     return np.pad(to_unit(photos), pads), unknown.astype(np.float32)

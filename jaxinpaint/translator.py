@@ -14,6 +14,7 @@ from jaxinpaint.interop.export_folders import is_program
 from jaxinpaint.interop.programs import TRANSLATE
 from jaxinpaint.photos import as_batch, check_range, in_dtype, to_unit
 from jaxinpaint.recipes.base import Multiple, Recipe, Window
+from jaxinpaint.sizes import padded_sides
 
 HOLES = (
     "this network makes no pictures from others: it fills holes (jaxinpaint inpaint, "
@@ -26,8 +27,8 @@ class Translator:
     """Makes pictures from others.
 
     Attributes:
-        run: the compiled ``(variables, image) -> image``; it compiles once for each size rounded up
-            to the network's multiple.
+        run: the compiled ``(variables, image) -> image``; it compiles once for each size that
+            pictures are padded to (`sizes.padded_sides`).
         variables: of the generator.
         multiple: what the network needs sides to be multiples of.
     """
@@ -51,7 +52,8 @@ class Translator:
         batch = as_batch(photo)
         check_range(batch)
         height, width = batch.shape[1:3]
-        pads = [(0, 0), *((0, -side % self.multiple) for side in (height, width)), (0, 0)]
+        rows, columns = padded_sides(height, width, Multiple(self.multiple))
+        pads = [(0, 0), (0, rows - height), (0, columns - width), (0, 0)]
         # Beyond the picture its last pixels go on: black would be a thing to be seen.
         image = np.pad(to_unit(batch), pads, mode="edge")
         made = np.asarray(self.run(self.variables, image))[:, :height, :width]

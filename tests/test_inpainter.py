@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import jaxinpaint
 from jaxinpaint import recipes
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.inpainter import Inpainter, of
+from jaxinpaint.memory import Budget
 from jaxinpaint.recipes.base import Inpainted, Multiple, Recipe, Window
 from jaxinpaint.run_config import NoRun, RunConfig, save_config
 
@@ -225,6 +227,119 @@ def test_a_run_that_has_saved_nothing_is_an_error(tmp_path: Path) -> None:
 def test_a_network_that_fills_no_holes_is_an_error_that_says_what_runs_it() -> None:
     with pytest.raises(ValueError, match=r"fills no holes: .*jaxinpaint translate"):
         of(recipes.make(PAIRS.recipe), {})
+
+
+def test_pictures_of_about_one_size_are_compiled_once() -> None:
+    traced = []
+
+    def inpaint(variables: Variables, image: jax.Array, hole: jax.Array) -> Inpainted:
+        traced.append(image.shape[1:3])
+        return Inpainted(1 - hole * image, image)
+
+    def unused(*_: object) -> Any:
+        raise AssertionError
+
+    fill = of(Recipe(unused, unused, Multiple(4), inpaint), {}, max_memory=10**9)
+    for height in range(130, 140):
+        photo, hole = photo_and_hole(height, 258 + height % 3)
+        np.testing.assert_array_equal(fill(photo, hole)[hole], 255)
+    assert traced == [(144, 288)]
+    fill(*photo_and_hole(136, 260))  # which the network takes as it is
+    assert traced == [(144, 288), (136, 260)]
+
+
+class Pixelwise:
+    """A network that brings in some grey, by the share of the picture that is missing in it."""
+
+    def __init__(self) -> None:
+        self.shown: list[np.ndarray] = []
+
+    def __call__(self, variables: Variables, image: np.ndarray, hole: np.ndarray) -> Inpainted:
+        self.shown.append(hole[..., 0] > 0)
+        grey = np.broadcast_to(np.float32(0.25 + hole.mean() / 2), image.shape)
+        return Inpainted(jnp.asarray(grey), jnp.asarray(grey))
+
+
+def pixelwise(limit: int) -> tuple[Inpainter, Pixelwise]:
+    """An inpainter whose network takes a kilobyte for each pixel."""
+    network = Pixelwise()
+    budget = Budget(limit, lambda variables, shape: 1000 * int(np.prod(shape)))
+    return Inpainter(network, {}, Multiple(8), budget), network
+
+
+LARGE = (203, 301)  # 65 MB at once; 4 MB of this are for what is beside the network
+BROAD = np.zeros(LARGE, bool)
+BROAD[30:170, 20:280] = True
+
+
+def test_a_picture_that_fits_is_filled_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    photo, _ = photo_and_hole(*LARGE)
+    fill, network = pixelwise(80_000_000)
+    free = Inpainter(Pixelwise(), {}, Multiple(8))
+    np.testing.assert_array_equal(fill.fill(photo, BROAD).output, free.fill(photo, BROAD).output)
+    assert len(network.shown) == 1
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_a_picture_that_is_too_large_is_filled_by_tiles(
+    dtype: type, caplog: pytest.LogCaptureFixture
+) -> None:
+    photo, _ = photo_and_hole(*LARGE)
+    photo = photo if dtype == np.uint8 else (photo / 255).astype(dtype)
+    before = photo.copy()
+    fill, network = pixelwise(12_000_000)
+    filled = fill.fill(photo, BROAD)
+    np.testing.assert_array_equal(photo, before)
+    assert filled.composite.dtype == dtype
+    np.testing.assert_array_equal(filled.composite[~BROAD], photo[~BROAD])
+    np.testing.assert_array_equal(filled.composite, filled.output)
+    assert len(network.shown) > 6
+    assert all(shown.any() and shown.size <= 8000 for shown in network.shown)
+    inside = np.asarray(filled.output, np.float64)[BROAD] / (255 if dtype == np.uint8 else 1)
+    assert inside.min() > 0.25
+    assert np.std(inside) > 0.01
+    (told,) = caplog.messages
+    assert told.startswith("301x203 pixels at once would take")
+    assert "12 MB is what there is: they are filled in tiles of" in told
+
+
+def test_of_a_large_picture_only_what_is_around_the_hole_is_computed() -> None:
+    photo, _ = photo_and_hole(*LARGE)
+    fill, network = pixelwise(12_000_000)
+    hole = np.zeros(LARGE, bool)
+    np.testing.assert_array_equal(fill(photo, hole), photo)
+    assert not network.shown
+    hole[100:110, 200:230] = True
+    fill(photo, hole)
+    assert len(network.shown) == 1
+
+
+def test_a_batch_that_is_too_large_is_filled_one_by_one() -> None:
+    pairs = [photo_and_hole(*LARGE, seed) for seed in (1, 2, 3)]
+    photos, holes = (np.stack(parts) for parts in zip(*pairs, strict=True))
+    fill, network = pixelwise(80_000_000)
+    together = fill(photos, holes)
+    assert [len(shown) for shown in network.shown] == [1, 1, 1]
+    for photo, hole, filled in zip(photos, holes, together, strict=True):
+        np.testing.assert_array_equal(fill(photo, hole), filled)
+
+
+def test_a_network_in_tiles_paints_what_it_does_elsewhere(run: Path) -> None:
+    photo, _ = photo_and_hole(*LARGE)
+    hole = np.zeros(LARGE, bool)
+    hole[100:104, 200:203] = True
+    whole = jaxinpaint.load(run).fill(photo, hole)
+    little = Budget(20_000_000, lambda variables, shape: 1000 * int(np.prod(shape)))
+    fill = dataclasses.replace(jaxinpaint.load(run), budget=little)
+    # It sees 16 pixels to each side. Level: the order of sums depends on the picture's size.
+    np.testing.assert_allclose(fill(photo, hole).astype(int), whole.composite, atol=1)
+
+
+def test_too_little_memory_is_an_error_that_says_how_much_is_needed(run: Path) -> None:
+    fill = jaxinpaint.load(run, max_memory=1000)
+    with pytest.raises(ValueError, match=r"even in tiles of 64x64, .*max_memory"):
+        fill(*photo_and_hole(7, 5))
 
 
 MIDDLE, ANYWHERE = Window(128, margin=36), Window(128)

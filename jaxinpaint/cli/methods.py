@@ -174,7 +174,7 @@ def _spread(fill: Inpainter) -> Inpainter:
             return fill.run(alone, image, hole)
         return fill.run(shared, on_all_devices(image), on_all_devices(hole))
 
-    return replace(fill, run=run, variables=host)
+    return replace(fill, run=run, variables=host, budget=None)  # batches of squares are small
 
 
 def _fingerprint(path: Path, variables: Variables) -> str:
