@@ -16,6 +16,9 @@ os.environ["XLA_FLAGS"] = " ".join(
 os.environ["NPROC"] = "16"
 os.environ["JAX_PLATFORMS"] = "cpu"
 
+import jax
 from jaxtyping import install_import_hook
 
+# Commands called in a test's own process would keep all that is compiled after them.
+jax.config.update("jax_enable_compilation_cache", False)
 install_import_hook("jaxinpaint", "beartype.beartype")

@@ -52,6 +52,7 @@ def evaluate(
         batch_size: Cases at once.
     """
     from jaxinpaint.cli.judges import judges
+    from jaxinpaint.cli.keeping_compiled import keep_compiled
     from jaxinpaint.cli.methods import method
     from jaxinpaint.data.examples import built_in
     from jaxinpaint.evaluation import evaluating, manifests
@@ -59,6 +60,7 @@ def evaluate(
 
     if batch_size < 1:
         raise ValueError(f"--batch-size is {batch_size}; at least one case is judged at once")
+    keep_compiled()
     names = tuple(PROTOCOLS) if "all" in protocols else tuple(dict.fromkeys(protocols))
     folder = data or built_in("held_out")
     with TemporaryDirectory() as temporary:

@@ -1,18 +1,19 @@
 """``jaxinpaint inpaint``: fill the holes of a picture, or of a folder of pictures."""
 
-import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import tyro
 
-from jaxinpaint.cli.jobs import Job, carry_out, check_exists, check_sources_stay, planned
+from jaxinpaint.cli.jobs import Job, Work, carry_out, check_exists, check_sources_stay, planned
 
 if TYPE_CHECKING:
+    from jaxinpaint.array_typing import RGB, Missing
     from jaxinpaint.inpainter import Inpainter
 
-log = logging.getLogger(__name__)
+UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
 
 def inpaint(
@@ -22,6 +23,7 @@ def inpaint(
     *,
     hole: Annotated[Path, tyro.conf.arg(metavar="MASK")],
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="OUT")],
+    max_memory: Annotated[str | None, tyro.conf.arg(metavar="SIZE")] = None,
 ) -> None:
     """Fill the holes of a picture, or of a folder of pictures.
 
@@ -35,7 +37,11 @@ def inpaint(
         output: The file to write (its suffix is its format), or a folder.
             Known pixels keep their values; JPEG alone loses a little at every save.
             EXIF and colour profile stay; pictures turned by EXIF are written upright.
+        max_memory: How much memory filling a picture may take, such as 4GB; of a GPU, its own.
+            Pictures that would take more are filled in tiles. By default what is free.
     """
+    limit = None if max_memory is None else _bytes(max_memory)
+    from jaxinpaint.cli.keeping_compiled import keep_compiled
     from jaxinpaint.inpainter import load
     from jaxinpaint.trained import require_there
 
@@ -43,8 +49,8 @@ def inpaint(
     jobs = planned(image, output)
     holes = _holes(image, hole, [job.picture for job in jobs])
     check_sources_stay(jobs, [*holes, *holes.values()])
-    inpainter = load(run)
-    carry_out(jobs, lambda job: _fill(inpainter, job, holes[job.picture]), participle="filled")
+    keep_compiled()
+    carry_out(jobs, filling(load(run, max_memory=limit), holes), participle="filled")
 
 
 def _holes(image: Path, hole: Path, pictures: Sequence[Path]) -> dict[Path, Path]:
@@ -63,31 +69,68 @@ def _holes(image: Path, hole: Path, pictures: Sequence[Path]) -> dict[Path, Path
     return dict(zip(pictures, partners(pictures, image, hole, noun="mask"), strict=True))
 
 
-def _fill(inpainter: "Inpainter", job: Job, hole_file: Path) -> None:
-    """Fills one picture.
+class Holed(NamedTuple):
+    """A picture and its hole."""
+
+    photo: "RGB"
+    hole: "Missing"
+
+
+def filling(inpainter: "Inpainter", holes: Mapping[Path, Path]) -> "Work[Holed, RGB]":
+    """How pictures are filled.
+
+    Args:
+        inpainter: fills them.
+        holes: the mask file of each.
+    """
+    from jaxinpaint.data.rewriting import write_filled
+
+    def read(job: Job) -> tuple[Holed, Sequence[str]]:
+        return _read(job.picture, holes[job.picture])
+
+    def fill(job: Job, holed: Holed) -> "RGB":
+        try:
+            return inpainter(holed.photo, holed.hole)
+        except ValueError as error:
+            raise ValueError(f"{job.picture}: {error}") from error
+
+    def write(job: Job, holed: Holed, filled: "RGB") -> None:
+        write_filled(job.picture, filled, holed.hole, job.target)
+
+    return Work(read, fill, write)
+
+
+def _read(picture: Path, hole_file: Path) -> tuple[Holed, Sequence[str]]:
+    """A picture with its hole, and what looks wrong with that.
 
     Raises:
         UnreadablePicture: if a file can't be read.
-        ValueError: if the mask has another size, leaves nothing known, or has a hole that the
-            network can't fill.
+        ValueError: if the mask has another size, or leaves nothing known.
     """
     from jaxinpaint.data.pictures import read_hole, read_rgb
-    from jaxinpaint.data.rewriting import write_filled
 
-    photo, hole = read_rgb(job.picture), read_hole(hole_file)
+    photo, hole = read_rgb(picture), read_hole(hole_file)
     if hole.shape != photo.shape[:2]:
         sizes = [f"{shape[1]}x{shape[0]}" for shape in (hole.shape, photo.shape)]
-        raise ValueError(f"{hole_file} is {sizes[0]}, but {job.picture} is {sizes[1]}")
+        raise ValueError(f"{hole_file} is {sizes[0]}, but {picture} is {sizes[1]}")
     if hole.all():
         raise ValueError(f"{hole_file} is all hole: white is missing, so nothing would be known")
+    warnings = []
     if hole.mean() > 0.7:
-        log.warning(
-            "%s: %.0f%% is hole; is it swapped? White is missing.", hole_file, 100 * hole.mean()
-        )
+        share = 100 * hole.mean()
+        warnings.append(f"{hole_file}: {share:.0f}% is hole; is it swapped? White is missing.")
     if not hole.any():
-        log.warning("%s has no hole: white is missing; %s stays as it is", hole_file, job.picture)
-    try:
-        filled = inpainter(photo, hole)
-    except ValueError as error:
-        raise ValueError(f"{job.picture}: {error}") from error
-    write_filled(job.picture, filled, hole, job.target)
+        warnings.append(f"{hole_file} has no hole: white is missing; {picture} stays as it is")
+    return Holed(photo, hole), warnings
+
+
+def _bytes(told: str) -> int:
+    """A size such as 4GB.
+
+    Raises:
+        ValueError: for what is none.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([a-z]+)", told.strip(), re.IGNORECASE)
+    if found is None or found[2].upper() not in UNITS or not float(found[1]):
+        raise ValueError(f"--max-memory is {told!r}; say a size such as 4GB or 500MB")
+    return int(float(found[1]) * UNITS[found[2].upper()])

@@ -1,12 +1,21 @@
 """What a verb does with a picture, or with each picture of a folder."""
 
 import logging
+import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 log = logging.getLogger(__name__)
+
+Read = TypeVar("Read")
+Made = TypeVar("Made")
+
+MOST_THREADS = 4  # that read and write; as many pictures wait to be filled, and to be written
 
 
 class Job(NamedTuple):
@@ -56,14 +65,31 @@ def check_sources_stay(jobs: Iterable[Job], sources: Iterable[Path]) -> None:
             raise ValueError(f"{job.target} would be written over; choose another output")
 
 
-def carry_out(jobs: Sequence[Job], do: Callable[[Job], None], *, participle: str) -> None:
-    """Does the jobs one after another, and prints their targets.
+@dataclass(frozen=True)
+class Work(Generic[Read, Made]):
+    """What is done for a job, in three parts. Each may raise ValueError or OSError.
 
-    One of several that fails does not stop the others: it is told, and counted at the end.
+    Attributes:
+        read: reads what there is to a job, in any thread. What it gives second are warnings.
+        make: makes something of that, where the program began.
+        write: writes what was made of what was read, in any thread.
+    """
+
+    read: Callable[[Job], tuple[Read, Sequence[str]]]
+    make: Callable[[Job, Read], Made]
+    write: Callable[[Job, Read, Made], None]
+
+
+def carry_out(jobs: Sequence[Job], work: Work[Read, Made], *, participle: str) -> None:
+    """Does the jobs, and prints their targets and what there is to tell, in the jobs' order.
+
+    While something is made for a job, others' pictures are read and written: a few of them at a
+    time. One of several jobs that fails does not stop the others: it is told, and counted at the
+    end.
 
     Args:
         jobs: what is to be done.
-        do: does one, or raises ValueError or OSError.
+        work: how.
         participle: what messages call a picture that is done, such as "filled".
 
     Raises:
@@ -71,16 +97,66 @@ def carry_out(jobs: Sequence[Job], do: Callable[[Job], None], *, participle: str
         SystemExit: with 1, if some of several have failed.
     """
     failures = 0
-    for job in jobs:
-        try:
-            do(job)
-        except (ValueError, OSError) as error:
-            if len(jobs) == 1:
-                raise
-            log.error("%s", error)
-            failures += 1
-        else:
-            print(job.target)
+    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as threads:
+        for job, warnings, written in _under_way(jobs, work, threads):
+            for warning in warnings:
+                log.warning("%s", warning)
+            try:
+                written.result()
+            except (ValueError, OSError) as error:
+                if len(jobs) == 1:
+                    raise
+                log.error("%s", error)
+                failures += 1
+            else:
+                print(job.target, flush=True)
     if failures:
         print(f"{failures} of {len(jobs)} pictures were not {participle}", file=sys.stderr)
         sys.exit(1)
+
+
+class _Ending(NamedTuple):
+    """A job that is read and made, or has failed, and what there is to tell."""
+
+    job: Job
+    warnings: Sequence[str]
+    written: Future[None]
+
+
+def _under_way(jobs: Sequence[Job], work: Work[Read, Made], threads: Executor) -> Iterator[_Ending]:
+    """The jobs, in their order, soon after they are written."""
+    writing: deque[_Ending] = deque()
+    for job, reading in _ahead(jobs, work.read, threads):
+        writing.append(_made(job, reading, work, threads))
+        while writing and (len(writing) > MOST_THREADS or writing[0].written.done()):
+            yield writing.popleft()
+    yield from writing
+
+
+def _ahead(
+    jobs: Sequence[Job], read: Callable[[Job], Read], threads: Executor
+) -> Iterator[tuple[Job, Future[Read]]]:
+    """Each job with what is read of it; a few more are read meanwhile."""
+    queue: deque[tuple[Job, Future[Read]]] = deque()
+    for job in jobs:
+        queue.append((job, threads.submit(read, job)))
+        if len(queue) > MOST_THREADS:
+            yield queue.popleft()
+    yield from queue
+
+
+def _made(
+    job: Job,
+    reading: Future[tuple[Read, Sequence[str]]],
+    work: Work[Read, Made],
+    threads: Executor,
+) -> _Ending:
+    """Makes something of what is read, and has it written."""
+    warnings: Sequence[str] = ()
+    try:
+        read, warnings = reading.result()
+        return _Ending(job, warnings, threads.submit(work.write, job, read, work.make(job, read)))
+    except (ValueError, OSError) as error:
+        failed: Future[None] = Future()
+        failed.set_exception(error)
+        return _Ending(job, warnings, failed)

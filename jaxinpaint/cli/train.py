@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
-import platformdirs
 
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.cli import choosing, told_plainly
 from jaxinpaint.cli.assembling import Assembly, Skipped, abstract_state, assemble, check_steps
+from jaxinpaint.cli.keeping_compiled import keep_compiled
 from jaxinpaint.cli.scoring import keeping
 from jaxinpaint.cli.showing import Show, show_held_out
 from jaxinpaint.nets.network import dtype_of
@@ -129,7 +129,7 @@ def run(order: Order) -> Trained:
         NotFinite: if a loss term or an update becomes infinite or no number.
     """
     folder = order.folder
-    _keep_compiled(order.config.loop.compile_cache)
+    keep_compiled(order.config.loop.compile_cache)
     parts = assemble(order.config)
     config, recipe, skipped = parts.config, parts.recipe, parts.skipped
     processes.require_alike(as_text(config), "the config")
@@ -195,14 +195,6 @@ def _require_same_network(recipe: RecipeConfig, start: Start) -> None:
                 f"--recipe.{option} is {own[name]}, and {there} in the network to start from: "
                 "leave it out, and it is taken from there"
             )
-
-
-def _keep_compiled(keep: bool) -> None:
-    """Keeps compiled programs in the user's cache, unless JAX has been told of another folder."""
-    jax.config.update("jax_enable_compilation_cache", keep)
-    if keep and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        folder = platformdirs.user_cache_path("jaxinpaint", appauthor=False) / "compiled"
-        jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
 @contextmanager

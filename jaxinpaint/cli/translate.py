@@ -1,13 +1,15 @@
 """``jaxinpaint translate``: make a picture from another, or one from each of a folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from jaxinpaint.cli.jobs import Job, carry_out, check_sources_stay, planned
+from jaxinpaint.cli.jobs import Job, Work, carry_out, check_sources_stay, planned
 
 if TYPE_CHECKING:
+    from jaxinpaint.array_typing import RGB
     from jaxinpaint.translator import Translator
 
 
@@ -27,24 +29,29 @@ def translate(
             It is a new picture of the same size: in colour, upright and opaque.
             EXIF and colour profile are not taken over from the one it is made from.
     """
+    from jaxinpaint.cli.keeping_compiled import keep_compiled
     from jaxinpaint.trained import require_there
     from jaxinpaint.translator import load
 
     require_there(run)  # first, because it is quick to fail
     jobs = planned(image, output)
     check_sources_stay(jobs, [job.picture for job in jobs])
-    translator = load(run)
-    carry_out(jobs, lambda job: _translate(translator, job), participle="translated")
+    keep_compiled()
+    carry_out(jobs, _translating(load(run)), participle="translated")
 
 
-def _translate(translator: "Translator", job: Job) -> None:
-    """Makes one picture.
-
-    Raises:
-        UnreadablePicture: if the file can't be read.
-        ValueError: if the target's format does not hold the picture as it is.
-    """
+def _translating(translator: "Translator") -> "Work[RGB, RGB]":
+    """How pictures are made from others."""
     from jaxinpaint.data.pictures import read_rgb
     from jaxinpaint.data.rewriting import write_new
 
-    write_new(translator(read_rgb(job.picture)), job.target)
+    def read(job: Job) -> "tuple[RGB, Sequence[str]]":
+        return read_rgb(job.picture), ()
+
+    def make(job: Job, picture: "RGB") -> "RGB":
+        return translator(picture)
+
+    def write(job: Job, picture: "RGB", made: "RGB") -> None:
+        write_new(made, job.target)
+
+    return Work(read, make, write)

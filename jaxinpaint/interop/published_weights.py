@@ -195,7 +195,16 @@ def fetch(name: WeightsName, *, url: str | None = None) -> PublishedWeights:
 
 
 def cached_file(name: WeightsName) -> Path:
-    """Where the weights are kept: in ``JAXINPAINT_CACHE``, or the user's cache directory.
+    """Where the weights are kept.
+
+    Raises:
+        ValueError: if the cache is a file.
+    """
+    return cache_folder() / f"{name}.safetensors"
+
+
+def cache_folder() -> Path:
+    """The cache of all that takes long to get: ``JAXINPAINT_CACHE``, or the user's cache directory.
 
     Raises:
         ValueError: if that is a file.
@@ -204,7 +213,7 @@ def cached_file(name: WeightsName) -> Path:
     folder = Path(os.environ.get("JAXINPAINT_CACHE") or users).expanduser()
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"the cache is {folder}, which is no folder (JAXINPAINT_CACHE)")
-    return folder / f"{name}.safetensors"
+    return folder
 
 
 def _read(file: Path, publication: Publication) -> Variables:

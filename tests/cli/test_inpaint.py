@@ -224,6 +224,46 @@ def test_a_picture_of_a_folder_that_fails_does_not_stop_the_others(
     assert "c.png is all hole" in caplog.messages[1]
 
 
+@pytest.mark.parametrize("size", ["4XB", "GB", "0GB", "-1GB", "4", "much"])
+def test_a_size_of_memory_that_is_none_is_told(
+    call: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str], size: str
+) -> None:
+    words = ("inpaint", "run", "in.png", "--hole", "mask.png", "-o", "out.png")
+    assert call(*words, f"--max-memory={size}") == 2
+    assert f"--max-memory is '{size}'; say a size such as 4GB" in only_line(capsys)
+
+
+def test_within_little_memory_a_picture_is_filled_by_tiles(
+    call: Command, run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    park = RNG.integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    hole = np.zeros(park.shape[:2], bool)
+    hole[100:200, 50:350] = True
+    photo, mask = saved(tmp_path / "photo.png", park), saved(tmp_path / "mask.png", hole)
+    words = ("inpaint", run, photo, "--hole", mask)
+    assert call(*words, "-o", tmp_path / "whole.png", "--max-memory", "2 GB") == 0
+    assert not caplog.messages
+    assert call(*words, "-o", tmp_path / "tiled.png", "--max-memory", "10.5MB") == 0
+    assert ["in tiles of" in message for message in caplog.messages] == [True]
+    whole, tiled = (read_rgb(tmp_path / name) for name in ("whole.png", "tiled.png"))
+    np.testing.assert_array_equal(whole, jaxinpaint.load(run)(park, hole))
+    np.testing.assert_array_equal(tiled[~hole], park[~hole])
+    assert np.any(tiled != whole)
+    # Beyond what the network sees of tiles' edges, nothing is another colour.
+    np.testing.assert_allclose(
+        tiled[hole].mean(axis=0), whole[hole].astype(float).mean(axis=0), atol=12
+    )
+
+
+def test_memory_that_is_too_little_is_told_with_the_file(
+    call: Command, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo, mask = saved(tmp_path / "photo.png", PHOTO), saved(tmp_path / "mask.png", HOLE)
+    words = ("inpaint", run, photo, "--hole", mask, "-o", tmp_path / "filled.png")
+    assert call(*words, "--max-memory", "0.001MB") == 2
+    assert only_line(capsys).startswith(f"error: {photo}: this picture takes")
+
+
 PARK = RNG.integers(0, 256, (90, 120, 3), dtype=np.uint8)
 
 
