@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 # Before PyTorch is loaded; why, `partial_conv.py` says.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -48,7 +48,7 @@ from jaxinpaint.array_typing import Variables
 from jaxinpaint.nets.crfill import crfill_generator
 from jaxinpaint.ops.patches import reconstruct, similarity
 from jaxinpaint.recipes import CRFillConfig, crfill
-from jaxinpaint.recipes.base import Batch, Metrics
+from jaxinpaint.recipes.base import Batch, Metrics, TrainState
 
 # How far apart losses may lie before an update: float32 sums in another order.
 APART = 1e-4
@@ -145,49 +145,60 @@ def compare_filling(scale: Scale) -> None:
 def compare_training(scale: Scale) -> None:
     heading("A step of the last stage", "JAX", "PyTorch", "above 1: JAX is faster")
     side, n = scale.training
-    ours = OurTraining(scale)
-    theirs = plain_torch.Training(ours.start, ours.config)
-    apart = _apart(ours.side.run(), theirs.step(*ours.shown))
+    config, start, shown = last_stage(scale)
+    ours, theirs = our_side(scale), plain_torch.Training(start, config)
+    apart = _apart(ours.run(), theirs.step(*shown))
     if not apart < APART:
         sys.exit(f"the two sides part by {apart}; nothing to compare")
-    their_side = eager(lambda: theirs.step(*ours.shown))
-    compare(f"{side}², batch {n}", ours.side, their_side, scale.rounds)
+    compare(f"{side}², batch {n}", ours, eager(lambda: theirs.step(*shown)), scale.rounds)
     print(f"From the same weights the terms of both losses differ by up to {apart:.0e}.")
 
 
-class OurTraining:
-    """The recipe's step of the last stage; the state moves on from call to call.
+class LastStage(NamedTuple):
+    """What training starts from, the same for both sides.
 
     Attributes:
-        side: makes it.
-        start: the variables that it starts from, by player.
-        shown: pictures and holes, for PyTorch.
+        config: of the recipe.
+        start: variables by player.
+        shown: pictures and holes for PyTorch; the holes are those that our first step draws.
     """
 
-    def __init__(self, scale: Scale) -> None:
-        side, n = scale.training
-        self.config = CRFillConfig(
-            stages=("auxiliary",), width=scale.width, discriminator_width=scale.judge_width
-        )
-        recipe = crfill(self.config)
-        state = jax.jit(recipe.init, static_argnums=1)(jax.random.key(0), (side, side))
-        self.start = {
-            name: jax.tree.map(np.array, p.variables) for name, p in state.players.items()
-        }
-        drawn = np.random.default_rng(1).integers(0, 256, (n, side, side, 3), np.uint8)
-        batch = Batch(jnp.asarray(drawn), jnp.arange(n))
-        # The hole that the first step draws; PyTorch has it given, in every step.
-        hole_key, _ = jax.random.split(jax.random.fold_in(state.key, 0))
-        hole = masks.holes(masks.crfill, hole_key, batch.position, (side, side))
-        self.shown = to_nchw(batch.image), to_nchw(hole)
-        program = program_of(recipe.step_at(0), state, batch, donate_argnums=0)
+    config: CRFillConfig
+    start: dict[str, Variables]
+    shown: tuple[torch.Tensor, torch.Tensor]
 
-        def step() -> Metrics:
-            nonlocal state
-            state, metrics = jax.block_until_ready(program(state, batch))
-            return metrics
 
-        self.side = Side(step, planned_bytes(program))
+def last_stage(scale: Scale) -> LastStage:
+    config = CRFillConfig(
+        stages=("auxiliary",), width=scale.width, discriminator_width=scale.judge_width
+    )
+    state, batch = _first_state(scale, config)
+    start = {name: jax.tree.map(np.array, p.variables) for name, p in state.players.items()}
+    hole_key, _ = jax.random.split(jax.random.fold_in(state.key, 0))
+    side, _ = scale.training
+    hole = masks.holes(masks.crfill, hole_key, batch.position, (side, side))
+    return LastStage(config, start, (to_nchw(batch.image), to_nchw(hole)))
+
+
+def our_side(scale: Scale) -> Side:
+    """The recipe's step; its state moves on from call to call."""
+    config = last_stage(scale).config
+    state, batch = _first_state(scale, config)
+    program = program_of(crfill(config).step_at(0), state, batch, donate_argnums=0)
+
+    def step() -> Metrics:
+        nonlocal state
+        state, metrics = jax.block_until_ready(program(state, batch))
+        return metrics
+
+    return Side(step, planned_bytes(program))
+
+
+def _first_state(scale: Scale, config: CRFillConfig) -> tuple[TrainState, Batch]:
+    side, n = scale.training
+    init = jax.jit(crfill(config).init, static_argnums=1)
+    drawn = np.random.default_rng(1).integers(0, 256, (n, side, side, 3), np.uint8)
+    return init(jax.random.key(0), (side, side)), Batch(jnp.asarray(drawn), jnp.arange(n))
 
 
 def _apart(metrics: Metrics, told: dict[str, float]) -> float:

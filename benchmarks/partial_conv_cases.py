@@ -85,7 +85,11 @@ def unet_case(scale: Scale) -> tuple[Network, np.ndarray, np.ndarray]:
 
 def drawn_variables(net: Network, *arrays: np.ndarray) -> Variables:
     """Weights as He et al. draw them, and norms and biases that do something: no ones and zeros."""
-    shapes = jax.eval_shape(net.init, jax.random.key(0), *arrays)
+    return drawn(jax.eval_shape(net.init, jax.random.key(0), *arrays))
+
+
+def drawn(shapes: Variables) -> Variables:
+    """Weights of these shapes, drawn with no help of JAX."""
     random = np.random.default_rng(0)
 
     def draw(leaf: jax.ShapeDtypeStruct) -> np.ndarray:

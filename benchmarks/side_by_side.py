@@ -123,7 +123,7 @@ def compare(label: str, a: Side, b: Side, rounds: Rounds) -> None:
 
     The ratio is the median of the rounds' own: what slows a round slows both of its turns.
     """
-    turns = _in_turns((a, b), rounds)
+    turns = in_turns((a, b), rounds)
     times = [f"{min(turn):9.2f} /{statistics.median(turn):8.2f}" for turn in turns]
     ratios = sorted(theirs / ours for ours, theirs in zip(*turns, strict=True))
     ratio = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f}–{ratios[-1]:.2f})"
@@ -131,13 +131,13 @@ def compare(label: str, a: Side, b: Side, rounds: Rounds) -> None:
     print(f"{label:<36}{''.join(times)}   {ratio:<18}{''.join(planned):>16}", flush=True)
 
 
-def require_equal(what: str, a: Any, b: Any) -> float:
+def require_equal(what: str, a: Any, b: Any, tolerance: float = TOLERANCE) -> float:
     """The largest difference over the range of values; ends the program if it is too large."""
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape or not np.isfinite(a).all():
         sys.exit(f"{what}: not finite, or the shapes differ: {a.shape} and {b.shape}")
     error = float(np.max(np.abs(a - b)) / np.ptp(a))
-    if not error < TOLERANCE:
+    if not error < tolerance:
         sys.exit(f"{what}: the two sides differ by {error:.1e} of the range; nothing to compare")
     return error
 
@@ -172,7 +172,7 @@ def hand_back_freed_memory() -> None:
         library.malloc_trim(0)
 
 
-def _in_turns(sides: Sequence[Side], rounds: Rounds) -> list[list[float]]:
+def in_turns(sides: Sequence[Side], rounds: Rounds) -> list[list[float]]:
     """Milliseconds a call: for each side one number a round."""
     calls = [_calls_a_turn(side, rounds) for side in sides]
     milliseconds: list[list[float]] = [[] for _ in sides]
@@ -193,4 +193,4 @@ def _calls_a_turn(side: Side, rounds: Rounds) -> int:
 
 
 def _to_torch(x: Any, axes: tuple[int, ...]) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(np.transpose(x, axes))).to(torch_device())
+    return torch.from_numpy(np.array(np.transpose(x, axes), order="C")).to(torch_device())
