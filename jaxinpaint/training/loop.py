@@ -70,8 +70,8 @@ class LoopConfig:
     profile: str = ""
     """Steps of which a profiler's trace is written, FIRST:LAST, such as 10:15."""
     compile_cache: bool = True
-    """Whether compiled programs are kept for later starts, in the user's cache or where
-    JAX_COMPILATION_CACHE_DIR says."""
+    """Whether compiled programs are kept for later starts, in JAXINPAINT_CACHE, the user's cache or
+    where JAX_COMPILATION_CACHE_DIR says."""
 
     def __post_init__(self) -> None:
         """Refuses numbers below one, and a trace of no steps."""
