@@ -16,7 +16,7 @@ import jax
 import numpy as np
 import torch
 
-from jaxinpaint.compiling import compiler_options
+from jaxinpaint.compiling import fast_jit
 
 TOLERANCE = 1e-4
 MIB = 2**20
@@ -71,7 +71,7 @@ def compiled(f: Callable[..., Any], *args: Any) -> Side:
 
 def program_of(f: Callable[..., Any], *args: Any, **how: Any) -> jax.stages.Compiled:
     """The function compiled as the package compiles its own."""
-    return jax.jit(f, compiler_options=compiler_options(), **how).lower(*args).compile()
+    return fast_jit(f, **how).lower(*args).compile()
 
 
 def planned_bytes(program: jax.stages.Compiled) -> int | None:

@@ -17,6 +17,7 @@ import numpy as np
 import jaxinpaint
 from jaxinpaint import recipes
 from jaxinpaint.array_typing import RGB
+from jaxinpaint.compiling import fast_jit
 from jaxinpaint.interop import network_files, onnx_program, savedmodel, stablehlo, torch_network
 from jaxinpaint.interop.export_folders import FILES, REPORT, digests_of, open_export
 from jaxinpaint.interop.network_files import NetworkFile
@@ -107,7 +108,7 @@ def read_program(path: Path) -> Program:
         case "safetensors" | "torch":
             network = read_painting(file)
             program = program_of(recipes.make(network.config), network.players["generator"])
-            return program._replace(call=jax.jit(program.call))
+            return program._replace(call=fast_jit(program.call))
         case "stablehlo":
             return Program(stablehlo.read(file), inputs, takes)
         case "onnx":
@@ -198,7 +199,7 @@ def _versions() -> dict[str, str]:
 
 
 def _tried(program: Program, exported: Painting, pictures: Sequence[RGB]) -> Sequence[Trial]:
-    network = jax.jit(program.call)
+    network = fast_jit(program.call)
     rng = np.random.default_rng(0)
     trials = []
     for kind in ("random", "real") if pictures else ("random",):

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from jaxinpaint import trained
 from jaxinpaint.array_typing import Variables
+from jaxinpaint.compiling import fast_jit
 from jaxinpaint.exported import read_program
 from jaxinpaint.interop.export_folders import is_program
 from jaxinpaint.interop.programs import INPAINT, Program
@@ -179,7 +179,7 @@ def of(recipe: Recipe, variables: Variables, *, max_memory: int | None = None) -
     """
     if recipe.inpaint is None:
         raise ValueError(NOT_HOLES)
-    run = jax.jit(recipe.inpaint)
+    run = fast_jit(recipe.inpaint)
     budget = None if max_memory is None else Budget(max_memory, planned(run))
     return Inpainter(run, variables, recipe.takes, budget)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxinpaint import trained
 from jaxinpaint.array_typing import Variables
+from jaxinpaint.compiling import fast_jit
 from jaxinpaint.exported import read_program
 from jaxinpaint.interop.export_folders import is_program
 from jaxinpaint.interop.programs import TRANSLATE
@@ -68,7 +69,7 @@ def of(recipe: Recipe, variables: Variables) -> Translator:
     """
     match recipe.takes:
         case Multiple(of=n) if recipe.translate is not None:
-            return Translator(jax.jit(recipe.translate), variables, n)
+            return Translator(fast_jit(recipe.translate), variables, n)
         case Multiple() | Window():
             raise ValueError(HOLES)
 

@@ -29,7 +29,7 @@ ROOMS = {
         "recipes",
         "training",
     },
-    "interop": {"array_typing", "ops", "nets", "recipes", "evaluation.lpips"},
+    "interop": {"array_typing", "compiling", "ops", "nets", "recipes", "evaluation.lpips"},
     "windows": {"array_typing", "recipes.base"},
     "sizes": {"recipes.base"},
     "tiles": {"array_typing"},
@@ -38,9 +38,10 @@ ROOMS = {
     "trained": {"array_typing", "interop", "recipes", "run_config", "training"},
     "photos": set(),
     "compiling": set(),
-    "exported": {"array_typing", "interop", "photos", "recipes"},
+    "exported": {"array_typing", "compiling", "interop", "photos", "recipes"},
     "inpainter": {
         "array_typing",
+        "compiling",
         "exported",
         "interop",
         "memory",
@@ -53,6 +54,7 @@ ROOMS = {
     },
     "translator": {
         "array_typing",
+        "compiling",
         "exported",
         "interop",
         "photos",

@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from PIL import Image as Pillow
 
 from jaxinpaint import inpainter, translator
 from jaxinpaint.array_typing import RGB, Missing, Variables
 from jaxinpaint.cli import scoring
+from jaxinpaint.compiling import fast_jit
 from jaxinpaint.data.config import DataConfig
 from jaxinpaint.data.examples import Pair, held_out_pairs, held_out_pictures
 from jaxinpaint.data.pictures import middle, scaled
@@ -112,7 +112,7 @@ def _further(recipe: Recipe) -> Callable[[Variables, RGB, Missing], dict[str, RG
     """What else a recipe shows of how it fills a hole."""
     if recipe.show is None or not isinstance(recipe.takes, Multiple):
         return lambda variables, photo, missing: {}
-    show, takes = jax.jit(recipe.show), recipe.takes
+    show, takes = fast_jit(recipe.show), recipe.takes
 
     def further(variables: Variables, photo: RGB, missing: Missing) -> dict[str, RGB]:
         height, width, _ = photo.shape

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import export
 
+from jaxinpaint.compiling import fast_jit
 from jaxinpaint.interop.programs import Painting, Program, symbolic_shape
 from jaxinpaint.interop.weight_files import UnreadableWeights
 
@@ -31,4 +32,4 @@ def read(path: Path) -> Painting:
     # The reader of such files raises whatever their bytes make of it.
     except Exception as error:
         raise UnreadableWeights(f"{path} is damaged or no StableHLO of JAX: {error}") from error
-    return jax.jit(exported.call)
+    return fast_jit(exported.call)

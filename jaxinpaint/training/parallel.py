@@ -13,7 +13,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Shaped
 
 from jaxinpaint.array_typing import RandomKey
-from jaxinpaint.compiling import compiler_options
+from jaxinpaint.compiling import fast_jit
 from jaxinpaint.recipes.base import Batch, Crops, Metrics, TrainState
 from jaxinpaint.training.flops import model_flops
 
@@ -167,12 +167,11 @@ def compile_step(
     if placement.parallel == "pmap":
         return _compile_replicas(step, placement, state, batch)
     of_state = placement.of_state(state)
-    traced = jax.jit(
+    traced = fast_jit(
         spread(step, placement),
         in_shardings=(of_state, placement.split),
         out_shardings=(of_state, placement.replicated),
         donate_argnums=0,
-        compiler_options=compiler_options(),
     ).trace(state, batch)
     compiled = traced.lower().compile()
     return Compiled(compiled, model_flops(traced.jaxpr), _bytes(compiled))

@@ -47,7 +47,8 @@ def arrays(sides: tuple[int, ...], taps: tuple[int, ...]) -> tuple[jax.Array, ja
 
 
 def by_xla(x: jax.Array, kernel: jax.Array, how: dict[str, Any]) -> jax.Array:
-    windows = Windows.of(*(how.get(name, default) for name, default in DEFAULTS), kernel.ndim - 2)
+    strides, padding, dilation = (how.get(name, default) for name, default in DEFAULTS)
+    windows = Windows.of(strides, padding, dilation, kernel.ndim - 2)
     spatial = "DHW"[2 - kernel.ndim :]
     return lax.conv_general_dilated(
         x,
