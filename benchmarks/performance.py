@@ -129,6 +129,7 @@ def main() -> None:
     for name, case in cases(chosen.smoke).items():
         if not chosen.only or name in chosen.only:
             found["recipes"][name] = dict(_measured(case, rounds, chosen))
+            chosen.output.write_text(json.dumps(found, indent=1) + "\n")
             found["sweeps"][name] = _swept(case, rounds, smoke=chosen.smoke)
             chosen.output.write_text(json.dumps(found, indent=1) + "\n")
     print(f"written to {chosen.output}")
@@ -395,9 +396,8 @@ def _whole_run(case: Case, smoke: bool) -> float:
 
 def _swept(case: Case, rounds: Rounds, *, smoke: bool) -> dict[str, Any]:
     """What a picture costs filling, in milliseconds, by side, by batch, and by share of hole."""
-    sides = (64, 128) if smoke else (64, 128, 256, 512)
-    if case.name in ("context-encoder", "pan"):  # networks of one size
-        sides = (case.size,)
+    fixed = case.name in ("context-encoder", "pan")  # networks of one size
+    sides = (case.size,) if fixed or smoke else (128, 256, 512)
     batches = (1, 2) if smoke else (1, 2, 4, 8)
 
     def cost(side: int, n: int) -> float:
