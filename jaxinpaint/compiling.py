@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 # Of XLA's CPU backend, all that it hands to its library of kernels unasked but convolutions, in
-# whose place its own are up to 1.6 times as fast (`docs/performance.md`).
+# whose place its own are up to 1.5 times as fast (`docs/performance.md`).
 CPU = {
     "xla_cpu_experimental_ynn_fusion_type": (
         "LIBRARY_FUSION_TYPE_DOT,LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE"

@@ -96,7 +96,7 @@ class Inpainter:
         return Filled(output.reshape(photo.shape), composite.reshape(photo.shape))
 
     def _fill_whole(self, photos: np.ndarray, missing: np.ndarray, takes: Multiple) -> np.ndarray:
-        """As few pictures at once as memory asks for; tiles of those that are too large."""
+        """All at once, or one by one if that is too much; in tiles those too large even so."""
         number, height, width, _ = photos.shape
         budget = self.budget
         if budget is None or budget.fits(self.variables, (number, height, width), takes):

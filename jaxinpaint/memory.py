@@ -21,6 +21,7 @@ AROUND = 64
 # Bytes for each pixel where there is no plan, of programs that others run: more than any network
 # here takes, but for contextual attention.
 UNPLANNED = 2_000
+FAR_TOO_MUCH = 2**50  # bytes
 LEAST_TILE = 64  # pixels: in less of a picture there is nothing to go by
 LEAST = 500_000_000  # bytes: a machine that says it has less free makes room, or swaps
 
@@ -102,7 +103,13 @@ def planned(run: Any, *, takes_variables: bool = True) -> Callable[[Variables, S
             return UNPLANNED * math.prod(shape)
         image, hole = (jax.ShapeDtypeStruct((*shape, n), np.float32) for n in (3, 1))
         arguments = (variables, image, hole) if takes_variables else (image, hole)
-        plan = run.lower(*arguments).compile().memory_analysis()
+        try:
+            plan = run.lower(*arguments).compile().memory_analysis()
+        except jax.errors.JaxRuntimeError as error:
+            # Some backends do not compile at all what can't fit.
+            if "RESOURCE_EXHAUSTED" in str(error):
+                return FAR_TOO_MUCH
+            raise
         if plan is None:
             return UNPLANNED * math.prod(shape)
         parts = plan.argument_size_in_bytes, plan.output_size_in_bytes, plan.temp_size_in_bytes

@@ -39,6 +39,7 @@ def inpaint(
             EXIF and colour profile stay; pictures turned by EXIF are written upright.
         max_memory: How much memory filling a picture may take, such as 4GB; of a GPU, its own.
             Pictures that would take more are filled in tiles. By default what is free.
+            (Networks of one picture size fill squares, and need no limit.)
     """
     limit = None if max_memory is None else _bytes(max_memory)
     from jaxinpaint.cli.keeping_compiled import keep_compiled

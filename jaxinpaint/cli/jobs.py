@@ -156,7 +156,8 @@ def _made(
     try:
         read, warnings = reading.result()
         return _Ending(job, warnings, threads.submit(work.write, job, read, work.make(job, read)))
-    except (ValueError, OSError) as error:
+    # Whatever it is: it is raised in its turn, after what is told of the jobs before.
+    except Exception as error:
         failed: Future[None] = Future()
         failed.set_exception(error)
         return _Ending(job, warnings, failed)

@@ -1,5 +1,6 @@
 """Compiled programs, kept on the disk for the next time that a command is typed."""
 
+import contextlib
 import logging
 import math
 import os
@@ -56,14 +57,16 @@ def _limit(folder: Path) -> None:
         OSError: if there can be no such folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with os.scandir(folder) as entries:
-        files = [entry for entry in entries if entry.is_file()]
-    ages = sorted((entry.stat().st_mtime, entry.stat().st_size, entry.path) for entry in files)
+    ages = []
+    for path in folder.iterdir():
+        with contextlib.suppress(OSError):  # another process may have removed it
+            ages.append((path.stat().st_mtime, path.stat().st_size, path))
     excess = sum(size for _, size, _ in ages) - MOST_BYTES
-    for _, size, path in ages:
+    for _, size, path in sorted(ages):
         if excess <= 0:
             break
-        Path(path).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # none can be, of a folder that is only read
+            path.unlink(missing_ok=True)
         excess -= size
 
 
@@ -82,6 +85,7 @@ def _remove_damaged(folder: Path) -> None:
             shown(message, *where, **more)
             return
         for path in folder.glob(f"{about[1]}-*"):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # such as of a folder that is only read
+                path.unlink(missing_ok=True)
 
     warnings.showwarning = show

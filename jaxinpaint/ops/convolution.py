@@ -1,8 +1,8 @@
 """The plain convolution, in forms that compile to fast programs.
 
 On GPUs and TPUs all forms are about as fast. XLA's CPU backend has one fast path and falls off it,
-by a factor of up to a hundred, where a kernel is larger than what it slides over, and where zeros
-are put between the pixels (`benchmarks/README.md`): neither is asked of it here.
+by a factor of up to fifty, where a kernel is larger than what it slides over, and where zeros
+are put between the pixels (`docs/performance.md`): neither is asked of it here.
 """
 
 import itertools
@@ -46,7 +46,7 @@ class Windows(NamedTuple):
         """How many windows there are along each axis."""
         axes = zip(sides, kernel, *self, strict=True)
         return tuple(
-            (side + sum(pad) - spread * (taps - 1) - 1) // stride + 1
+            max(0, (side + sum(pad) - spread * (taps - 1) - 1) // stride + 1)
             for side, taps, stride, pad, spread in axes
         )
 
@@ -166,7 +166,7 @@ def _conv_strided_backward(
         kernel,
         cotangent,
         cpu=partial(_transposed_by_phases, sides=x.shape[1:-1], windows=windows),
-        default=lambda kernel, cotangent: of_input(cotangent)[0],
+        default=lambda _, cotangent: of_input(cotangent)[0],
     )
     return dx, of_kernel(cotangent)[0]
 
@@ -236,11 +236,15 @@ def _phases(
 
 
 def _conv_phase(cotangent: Array, kernel: Array, row: _Phase, column: _Phase) -> Array:
+    # Cut first: on CPUs XLA reads what it should not where padding is negative at one end alone.
+    cuts = [(min(before, 0), min(after, 0), 0) for before, after in (row.padding, column.padding)]
+    pads = [(max(before, 0), max(after, 0)) for before, after in (row.padding, column.padding)]
+    edges = [(0, 0, 0), *cuts, (0, 0, 0)]
     return lax.conv_general_dilated(
-        cotangent,
+        lax.pad(cotangent, jnp.zeros((), cotangent.dtype), edges),
         kernel[row.taps, column.taps][::-1, ::-1],
         window_strides=(1, 1),
-        padding=(row.padding, column.padding),
+        padding=pads,
         dimension_numbers=("NHWC", "HWOI", "NHWC"),
     )
 

@@ -28,6 +28,8 @@ STRIDED = [
     ((14, 9), (7, 7), {"padding": 3, "strides": 2}),
     ((9, 11), (3, 4), {"padding": ((2, 1), (0, 3)), "strides": (3, 2)}),
     ((12, 8), (3, 2), {"padding": 4, "strides": (1, 2)}),  # wider than the kernel
+    ((8, 8), (3, 3), {"padding": ((3, 0), (1, 1)), "strides": 2}),  # wider at one end alone
+    ((8, 8), (3, 3), {"padding": ((3, 0), (0, 5)), "strides": 2}),
     ((8, 8), (1, 1), {"strides": 2}),  # a stride that leaves pixels out
 ]
 PLAIN = [
@@ -36,6 +38,7 @@ PLAIN = [
     ((9, 9), (3, 3), {"padding": 2, "dilation": 2, "strides": 2}),
     ((5, 5, 5), (3, 3, 3), {"padding": 1, "strides": 2}),
     ((2, 2), (3, 3), {"padding": 0}),  # no window fits
+    ((1, 1), (3, 3), {"padding": 0}),
 ]
 CASES = FEW + STRIDED + PLAIN
 
