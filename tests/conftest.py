@@ -1,6 +1,8 @@
 """Eight simulated devices, and run-time checks of every array annotation, for all tests."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 os.environ["XLA_FLAGS"] = " ".join(
     (
@@ -17,8 +19,21 @@ os.environ["NPROC"] = "16"
 os.environ["JAX_PLATFORMS"] = "cpu"
 
 import jax
+import pytest
 from jaxtyping import install_import_hook
 
 # Commands called in a test's own process would keep all that is compiled after them.
 jax.config.update("jax_enable_compilation_cache", False)
 install_import_hook("jaxinpaint", "beartype.beartype")
+
+# Pieces of memory that a process may have mapped are 65,530 on Linux, and every compiled program
+# takes some: one more ends the process.
+MANY_PIECES = 20_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compiled_programs_are_let_go() -> Iterator[None]:
+    yield
+    pieces = Path("/proc/self/maps")
+    if pieces.exists() and len(pieces.read_bytes().splitlines()) > MANY_PIECES:
+        jax.clear_caches()
