@@ -7,8 +7,7 @@
 Needs PyTorch. Both sides run in turns in one process, after warming up: a row of times is of the
 same minutes. Memory is that of a fresh process for each side. That both sides compute the same is
 checked before they are timed, here for filling and by the programs of each recipe for training.
-What comes out is printed, and written as JSON, of which `docs/make_performance.py` makes the page
-(`--only` adds to what is there).
+What comes out is printed, and written as JSON, of which `docs/make_performance.py` makes the page.
 """
 # pyright: reportMissingImports=false
 # PyTorch is needed by the benchmarks only.
@@ -124,8 +123,6 @@ def main() -> None:
     rounds = Rounds(1, 0.0) if chosen.smoke else Rounds(chosen.rounds, 0.2)
     describe(f"{rounds.number} rounds")
     found: dict[str, Any] = {"machine": machine(), "recipes": {}, "sweeps": {}}
-    if chosen.only and chosen.output.exists():  # recipe by recipe, on the same machine
-        found |= {"recipes": {}, "sweeps": {}} | json.loads(chosen.output.read_text())
     for name, case in cases(chosen.smoke).items():
         if not chosen.only or name in chosen.only:
             found["recipes"][name] = dict(_measured(case, rounds, chosen))
@@ -210,7 +207,9 @@ def _players(
 
     def ours() -> Side:
         match = match_of(scale)
-        return adversarial.OurTraining(match).side_of(*range(len(match.turns)))
+        training = adversarial.OurTraining(match)
+        training.start.clear()  # copies for PyTorch, which would count as memory of ours
+        return training.side_of(*range(len(match.turns)))
 
     def theirs(dress: Dress) -> Side:
         match = match_of(scale)
@@ -262,7 +261,7 @@ def _measured(case: Case, rounds: Rounds, chosen: argparse.Namespace) -> Iterato
     filling = case.filling(case.size, case.batch)
     started = time.perf_counter()
     ours = our_filling(filling)
-    yield "compiling filling", time.perf_counter() - started
+    yield "getting ready to fill", time.perf_counter() - started
     theirs = _running({name: their_filling(filling, dress) for name, dress in dresses.items()})
     for name, side in theirs.items():
         require_equal(
@@ -275,7 +274,7 @@ def _measured(case: Case, rounds: Rounds, chosen: argparse.Namespace) -> Iterato
 
     started = time.perf_counter()
     ours = case.ours()
-    yield "compiling training", time.perf_counter() - started
+    yield "getting ready to train", time.perf_counter() - started
     theirs = _running({name: case.theirs(dress) for name, dress in dresses.items()})
     yield "training", _told("training", {"ours": ours, **theirs}, rounds)
     del ours, theirs
@@ -382,12 +381,14 @@ def _memory(case: Case, side: str) -> dict[str, float]:
 
 def _whole_run(case: Case, smoke: bool) -> float:
     """Pictures a second of `train.py`, from files to checkpoints, as it tells after its start."""
-    steps = 8 if smoke else 24
+    steps = 8 if smoke else 20
     with tempfile.TemporaryDirectory() as folder:
         program = [sys.executable, str(HERE.parent / "train.py"), *case.whole]
         program += ["--run", f"{folder}/run", "--steps", str(steps), "--sample-every", str(steps)]
         program += ["--checkpoint-every", "8", "--log-every", "4"]
-        subprocess.run(program, check=True, stdout=subprocess.DEVNULL)
+        # With programs that nobody has compiled before.
+        environment = os.environ | {"JAXINPAINT_CACHE": f"{folder}/cache"}
+        subprocess.run(program, check=True, stdout=subprocess.DEVNULL, env=environment)
         lines = Path(f"{folder}/run/metrics.jsonl").read_text().splitlines()
     told = [found for line in lines[1:] if (found := json.loads(line).get("examples_per_second"))]
     print(f"a whole run: {statistics.median(told):.1f} pictures a second", flush=True)

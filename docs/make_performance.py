@@ -41,9 +41,11 @@ def measurements(found: dict[str, Any]) -> list[str]:
         lines += [f"| | ours, ms | {' | '.join(AGAINST)} |", "|---|---|---|---|---|"]
         lines += [_row(name, recipe, what) for name, recipe in recipes.items()]
         lines += [""]
-    lines += ["**Memory, compiling, whole runs**", ""]
+    lines += ["**Memory, getting ready (weights drawn, programs compiled), whole runs**", ""]
     lines += ["| | training, MiB, ours / PyTorch | filling, GFLOP/s | of the machine's |"]
-    lines[-1] += " compiling, s, filling / training | `train.py`, pictures/s | of the bare step's |"
+    lines[-1] += (
+        " getting ready, s, filling / training | `train.py`, pictures/s | of the bare step's |"
+    )
     lines += ["|---|---|---|---|---|---|---|"]
     lines += [_further(name, recipe, machine["gigaflops"]) for name, recipe in recipes.items()]
     return [*lines, ""]
@@ -76,7 +78,7 @@ def _further(name: str, recipe: dict[str, Any], rate: float) -> str:
         f"{memory['jax']['peak']:.0f} / {memory['torch']['peak']:.0f}",
         f"{reached:.0f}",
         f"{100 * reached / rate:.0f} %",
-        f"{recipe['compiling filling']:.0f} / {recipe['compiling training']:.0f}",
+        f"{recipe['getting ready to fill']:.0f} / {recipe['getting ready to train']:.0f}",
         f"{recipe['whole']:.1f}",
         f"{100 * recipe['whole'] / bare:.0f} %",
     )

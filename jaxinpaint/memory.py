@@ -16,7 +16,7 @@ from jaxinpaint.sizes import padded_sides, rounded_down
 Shape: TypeAlias = tuple[int, int, int]  # pictures, height and width
 
 # Bytes for each pixel of a picture beside what XLA plans: the picture on its way in and out, and
-# what convolutions put aside on a CPU. Measured: 13 to 41, and in tiles 60 (docs/filling.md).
+# what convolutions put aside on a CPU. Measured, of bytes: 13 to 41, and in tiles 60.
 AROUND = 64
 # Bytes for each pixel where there is no plan, of programs that others run: more than any network
 # here takes, but for contextual attention.

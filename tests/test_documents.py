@@ -1,5 +1,6 @@
 """Pages and examples are what the code says and does."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 import make_objectives
+import make_performance
 import pytest
 from PIL import Image
 
@@ -23,6 +25,13 @@ ROOT = Path(__file__).parent.parent
 
 def test_the_table_of_objectives_is_up_to_date() -> None:
     assert make_objectives.page() == make_objectives.PAGE.read_text(encoding="utf-8")
+
+
+def test_what_was_measured_is_in_the_page() -> None:
+    page = make_performance.PAGE.read_text(encoding="utf-8")
+    measured = json.loads(make_performance.MEASURED.read_text())
+    assert make_performance.page(page, measured) == page
+    assert set(measured["recipes"]) == set(measured["sweeps"])
 
 
 def test_an_objective_without_its_equation_or_source_is_refused() -> None:
