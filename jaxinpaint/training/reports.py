@@ -86,18 +86,19 @@ def open_reports(folder: Path, *, first: int, last: int) -> Iterator[Reports]:
     every step is told once. The bar is drawn on a terminal only; elsewhere lines are printed. Of
     several processes the first writes; what the others report goes to a folder that is thrown away.
     """
-    with ExitStack() as stack:
-        if not is_first():
-            folder = Path(stack.enter_context(TemporaryDirectory()))
-        try:
+    try:
+        # Closing writes too: the try is around it.
+        with ExitStack() as stack:
+            if not is_first():
+                folder = Path(stack.enter_context(TemporaryDirectory()))
             yield stack.enter_context(_reports(folder, first=first, last=last))
-        except OSError as error:
-            if error.errno not in DISK:
-                raise
-            raise NotWritten(
-                f"{folder} can't be written to: {error.strerror}. Its checkpoints are whole: mend "
-                "this and --resume the run"
-            ) from error
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        raise NotWritten(
+            f"{folder} can't be written to: {error.strerror}. Its checkpoints are whole: mend "
+            "this and --resume the run"
+        ) from error
 
 
 @contextmanager

@@ -1,9 +1,13 @@
+import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tensorboardX import SummaryWriter
 
+from jaxinpaint.training.checkpoints import NotWritten
 from jaxinpaint.training.reports import open_reports
 
 RATES = {
@@ -47,3 +51,17 @@ def test_pictures_are_written_by_step(tmp_path: Path) -> None:
         path = reports.picture(3, np.zeros((4, 6, 3), np.uint8))
     assert path == tmp_path / "samples" / "step_00000003.png"
     assert path.exists()
+
+
+def test_a_disk_that_is_full_only_as_reports_are_closed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def close(_: SummaryWriter) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(SummaryWriter, "close", close)
+    with (
+        pytest.raises(NotWritten, match="can't be written to: No space left on device"),
+        open_reports(tmp_path, first=0, last=9),
+    ):
+        pass
