@@ -1,5 +1,6 @@
 """Changing resolution: nearest upsampling, alone or fused with a convolution; transposed ones."""
 
+import math
 from collections.abc import Sequence
 
 import jax.numpy as jnp
@@ -7,6 +8,9 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jaxinpaint.ops.convolution import conv
+
+# Of all pictures: for no more of them sums of a kernel's taps cost more than they save.
+FEW_PIXELS = 64
 
 
 def upsample(x: Float[Array, "N H W C"]) -> Float[Array, "N 2*H 2*W C"]:
@@ -17,11 +21,12 @@ def upsample(x: Float[Array, "N H W C"]) -> Float[Array, "N 2*H 2*W C"]:
 def upsample_conv(
     x: Float[Array, "N H W C"], kernel: Float[Array, "3 3 C O"]
 ) -> Float[Array, "N 2*H 2*W O"]:
-    """``conv(upsample(x), kernel, padding=1)`` without ever making the upsampled picture.
+    """``conv(upsample(x), kernel, padding=1)``, for many pixels without upsampling them.
 
     Of the nine pixels below the kernel only 2×2 are different ones, so each of the four pixels of
     an output block is a 2×2 convolution of ``x`` whose taps are sums of the kernel's: 16
-    multiplications a block and channel pair instead of 36, and a quarter of the memory read.
+    multiplications a block and channel pair instead of 36, and a quarter of the memory read. Where
+    the pixels are few, the sums would be most of the work, and the two steps are made.
 
     Args:
         x: features at half the resolution.
@@ -30,6 +35,10 @@ def upsample_conv(
     Returns:
         features at the full resolution, in the dtype of ``x``.
     """
+    numbers = x.shape[:3]
+    # Not where a program is for any size.
+    if all(isinstance(number, int) for number in numbers) and math.prod(numbers) <= FEW_PIXELS:
+        return conv(upsample(x), kernel, padding=1)
     return _by_phases(x, [[_fold(_fold(kernel, a, 0), b, 1) for b in (0, 1)] for a in (0, 1)])
 
 
