@@ -81,6 +81,7 @@ class Filling(NamedTuple):
         seen: pictures, and masks where it takes them.
         theirs: PyTorch's network with the same weights.
         picture_of: what of its output is compared.
+        see: what it is shown of pictures with this hole; None of networks that see no mask.
     """
 
     net: Network
@@ -88,6 +89,7 @@ class Filling(NamedTuple):
     seen: tuple[np.ndarray, ...]
     theirs: torch.nn.Module
     picture_of: Callable[[Any], Any] = lambda output: output
+    see: Callable[[np.ndarray], tuple[np.ndarray, ...]] | None = None
 
 
 class Case(NamedTuple):
@@ -173,7 +175,7 @@ def _partial_conv(scale: Scale, small: tuple[str, ...]) -> Case:
         variables = drawn_variables(net, image, valid)
         theirs = torch_partial_conv.PartialConvUNet(scale.layer_size, scale.width)
         torch_partial_conv.load(theirs, variables)
-        return Filling(net, variables, (image, valid), theirs)
+        return Filling(net, variables, (image, valid), theirs, see=lambda hole: (image, 1 - hole))
 
     options = ("--data.size", str(scale.size), "--data.batch-size", str(scale.batch))
     whole = ("partial-conv", *options, "--recipe.features", "random")
@@ -234,13 +236,17 @@ def _players(
 
 def _crfill(scale: crfill_training.Scale, small: tuple[str, ...]) -> Case:
     def filling(side: int, n: int) -> Filling:
-        net, image, valid = crfill_generator(width=scale.width), normal(3, (n, side, side, 3)), None
-        valid = holed(n, side)
-        variables = drawn_variables(net, image, valid)
+        net, image = crfill_generator(width=scale.width), normal(3, (n, side, side, 3))
+        hole = 1 - holed(n, side)
+        variables = drawn_variables(net, image, hole)
+
+        def see(hole: np.ndarray) -> tuple[np.ndarray, ...]:
+            return image * (1 - hole), hole
+
         theirs = torch_crfill.load_generator(
             torch_crfill.Generator(scale.width), variables["params"]
         )
-        return Filling(net, variables, (image * valid, 1 - valid), theirs, lambda made: made.fine)
+        return Filling(net, variables, see(hole), theirs, lambda made: made.fine, see)
 
     def theirs(dress: Dress) -> Side:
         config, start, shown = crfill_training.last_stage(scale)
@@ -283,6 +289,9 @@ def _measured(case: Case, rounds: Rounds, chosen: argparse.Namespace) -> Iterato
     print("memory in training, MiB at the peak:", {k: round(v["peak"]) for k, v in memory.items()})
     yield "memory", memory
     yield "whole", _whole_run(case, chosen.smoke)
+    if jax.default_backend() == "cpu":
+        devices = (2,) if chosen.smoke else (2, 4)
+        yield "whole by devices", {n: _whole_run(case, chosen.smoke, n) for n in devices}
 
 
 def our_filling(filling: Filling) -> Side:
@@ -379,8 +388,11 @@ def _memory(case: Case, side: str) -> dict[str, float]:
     return {"between": (between - start) / MIB, "peak": (peak - start) / MIB}
 
 
-def _whole_run(case: Case, smoke: bool) -> float:
-    """Pictures a second of `train.py`, from files to checkpoints, as it tells after its start."""
+def _whole_run(case: Case, smoke: bool, devices: int = 1) -> float:
+    """Pictures a second of `train.py`, from files to checkpoints, as it tells after its start.
+
+    More devices than one are the same CPU's cores, told apart: what sharing out work costs.
+    """
     steps = 8 if smoke else 20
     with tempfile.TemporaryDirectory() as folder:
         program = [sys.executable, str(HERE.parent / "train.py"), *case.whole]
@@ -388,29 +400,45 @@ def _whole_run(case: Case, smoke: bool) -> float:
         program += ["--checkpoint-every", "8", "--log-every", "4"]
         # With programs that nobody has compiled before.
         environment = os.environ | {"JAXINPAINT_CACHE": f"{folder}/cache"}
+        if devices > 1:
+            environment["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
         subprocess.run(program, check=True, stdout=subprocess.DEVNULL, env=environment)
         lines = Path(f"{folder}/run/metrics.jsonl").read_text().splitlines()
     told = [found for line in lines[1:] if (found := json.loads(line).get("examples_per_second"))]
-    print(f"a whole run: {statistics.median(told):.1f} pictures a second", flush=True)
-    return statistics.median(told)
+    rate = statistics.median(told)
+    print(f"a whole run, {devices} device(s): {rate:.1f} pictures a second", flush=True)
+    return rate
 
 
 def _swept(case: Case, rounds: Rounds, *, smoke: bool) -> dict[str, Any]:
-    """What a picture costs filling, in milliseconds, by side, by batch, and by share of hole."""
+    """What a picture costs filling, in milliseconds: by side, by batch, and by share of hole."""
     fixed = case.name in ("context-encoder", "pan")  # networks of one size
     sides = (case.size,) if fixed or smoke else (128, 256, 512)
     batches = (1, 2) if smoke else (1, 2, 4, 8)
 
-    def cost(side: int, n: int) -> float:
-        (times,) = in_turns([our_filling(case.filling(side, n))], rounds)
-        return statistics.median(times) / n
+    def cost(filling: Filling) -> float:
+        (times,) = in_turns([our_filling(filling)], rounds)
+        return statistics.median(times) / len(filling.seen[0])
 
-    found = {
-        "side": {side: cost(side, 1) for side in sides},
-        "batch": {n: cost(case.size, n) for n in batches},
+    found: dict[str, dict[float, float]] = {
+        "side": {side: cost(case.filling(side, 1)) for side in sides},
+        "batch": {n: cost(case.filling(case.size, n)) for n in batches},
     }
+    filling = case.filling(case.size, 1)
+    if filling.see is not None:
+        found["hole"] = {
+            share: cost(filling._replace(seen=filling.see(_square(case.size, share))))
+            for share in (0.05, 0.25, 0.6)
+        }
     print("ms a picture:", json.dumps(found), flush=True)
     return found
+
+
+def _square(side: int, share: float) -> np.ndarray:
+    """A hole of a share of one picture."""
+    hole, width = np.zeros((1, side, side, 1), np.float32), round(side * share**0.5)
+    hole[:, :width, :width] = 1
+    return hole
 
 
 def _command_line() -> argparse.Namespace:
