@@ -1,21 +1,23 @@
 """The command line: ``jaxinpaint VERB …``, one file a verb.
 
-The verbs import what is heavy when they run, so that help and mistakes are answered at once. (The
-trainer, ``train.py``, takes seconds: its help is made from the configs of all recipes.)
+The verbs import what is heavy when they run, so that help and mistakes are answered at once. (Two
+take seconds, ``train`` and ``doctor``: their help is made from the configs of all recipes.)
 """
 
 import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from io import TextIOWrapper
+from typing import Any
 
 import tyro
 
 from jaxinpaint.cli.compare import compare
+from jaxinpaint.cli.completion import completion
 from jaxinpaint.cli.doctor import doctor
 from jaxinpaint.cli.evaluate import evaluate
 from jaxinpaint.cli.export import export
@@ -25,34 +27,62 @@ from jaxinpaint.cli.manifest import manifest
 from jaxinpaint.cli.masks import masks
 from jaxinpaint.cli.prepare import prepare
 from jaxinpaint.cli.translate import translate
+from jaxinpaint.cli.version import versions
 from jaxinpaint.cli.weights import weights
 
 log = logging.getLogger(__name__)
 
 
+PROG = "jaxinpaint"
+DESCRIPTION = (
+    "Image inpainting in JAX: train networks, fill holes with them, judge and export them. "
+    "(In a checkout, `python train.py` is `jaxinpaint train`.)\n\n"
+    "--version: which version this is, and of what it is built on."
+)
+
+
+def train_network(arguments: Sequence[str]) -> None:
+    """Train a network: `jaxinpaint train [PRESET] --data.source photos/`."""
+    from jaxinpaint.cli.train import train_by
+
+    train_by(arguments, prog=f"{PROG} train", program=("-m", "jaxinpaint", "train"))
+
+
+# Verbs whose options are those of a run, which take seconds to import: they read them themselves.
+OF_RUNS: Mapping[str, Callable[[Sequence[str]], None]] = {
+    "doctor": doctor,
+    "train": train_network,
+}
+VERBS: Mapping[str, Callable[..., None]] = {
+    "compare": compare,
+    "completion": completion,
+    "evaluate": evaluate,
+    "export": export,
+    "import": import_network,
+    "inpaint": inpaint,
+    "manifest": manifest,
+    "masks": masks,
+    "prepare": prepare,
+    "translate": translate,
+    "weights": weights,
+}
+
+
 def main() -> None:
     """Runs the verb that the command line names."""
     with told_plainly():
-        of_doctor = partial(doctor, sys.argv[2:])
-        if sys.argv[1:2] == ["doctor"]:
-            of_doctor()  # whose options are those of a run, which take seconds to import
-        tyro.extras.subcommand_cli_from_dict(
-            {
-                "compare": compare,
-                "doctor": of_doctor,
-                "evaluate": evaluate,
-                "export": export,
-                "import": import_network,
-                "inpaint": inpaint,
-                "manifest": manifest,
-                "masks": masks,
-                "prepare": prepare,
-                "translate": translate,
-                "weights": weights,
-            },
-            prog="jaxinpaint",
-            description="Image inpainting in JAX, by networks that `python train.py` trains.",
-        )
+        match sys.argv[1:]:
+            case ["--version"]:
+                print(versions())
+            case [verb, *arguments] if verb in OF_RUNS:
+                OF_RUNS[verb](arguments)
+            case arguments:
+                # Named, so that help has them.
+                of_runs = {verb: partial(run, ()) for verb, run in OF_RUNS.items()}
+                verbs: dict[str, Callable[..., Any]] = dict(sorted({**VERBS, **of_runs}.items()))
+                tyro.extras.subcommand_cli_from_dict(
+                    verbs, prog=PROG, description=DESCRIPTION, args=arguments
+                )
 
 
 @contextmanager

@@ -23,7 +23,7 @@ DESCRIPTION = (
     "--pictures N: how many files of a source are looked at (1000).\n"
     "--json: findings for machines.\n\n"
     "The exit code is 0 if all is well, 1 after a warning, 2 if a run should not be started. All "
-    "other options are those of train.py."
+    "other options are those of `jaxinpaint train`."
 )
 
 

@@ -31,16 +31,14 @@ from jaxinpaint.training.loop import Trained, train
 
 MOST_TOLD = 50  # pictures that could not be read, at the end of a run
 
-WORDS = {
-    "prog": "train.py",
-    "description": (
-        "Train an inpainting network.\n\n"
-        "--run FOLDER: where the run goes (default: a new folder under runs/).\n"
-        "--resume RUN: go on with an interrupted run, as if it had never stopped.\n"
-        "--coordinator HOST:PORT --processes N --process I: be one of several processes that "
-        "train together; --coordinator auto finds these out (docs/scaling.md)."
-    ),
-}
+PROG = "train.py"
+DESCRIPTION = (
+    "Train an inpainting network.\n\n"
+    "--run FOLDER: where the run goes (default: a new folder under runs/).\n"
+    "--resume RUN: go on with an interrupted run, as if it had never stopped.\n"
+    "--coordinator HOST:PORT --processes N --process I: be one of several processes that "
+    "train together; --coordinator auto finds these out (docs/scaling.md)."
+)
 
 
 class Order(NamedTuple):
@@ -60,14 +58,25 @@ class Order(NamedTuple):
 
 
 def main() -> None:
-    """Trains as the command line says."""
+    """Trains as the command line of ``train.py`` says."""
+    train_by(sys.argv[1:], prog=PROG, program=(sys.argv[0],))
+
+
+def train_by(arguments: Sequence[str], *, prog: str, program: Sequence[str]) -> None:
+    """Trains as arguments say.
+
+    Args:
+        arguments: of the command line.
+        prog: what help calls the program.
+        program: what Python is given to run it.
+    """
     with _ending_all(), told_plainly():
-        order = parse(sys.argv[1:])
+        order = parse(arguments, prog=prog)
         with _quiet_but_first():
             trained = run(order)
             if trained.stopped:
                 print(f"\nstopped at step {int(trained.state.step)} and saved. Go on with:")
-                print(f"    {_command(sys.argv[0], '--resume', order.folder)}")
+                print(f"    {_command(*program, '--resume', order.folder)}")
 
 
 @contextmanager
@@ -86,8 +95,8 @@ def _ending_all() -> Iterator[None]:
         raise
 
 
-def parse(arguments: Sequence[str]) -> Order:
-    """The run that the arguments ask for.
+def parse(arguments: Sequence[str], *, prog: str = PROG) -> Order:
+    """The run that the arguments ask for; help calls the program ``prog``.
 
     Raises:
         ValueError: if a run can't be resumed, or its folder is taken.
@@ -107,8 +116,8 @@ def parse(arguments: Sequence[str]) -> Order:
     if where.resume is not None:
         if where.run is not None:
             raise ValueError("--resume goes on in its own folder; leave out --run")
-        return _resumed(where.resume, rest)
-    preset, config, start = choosing.chosen(rest, **WORDS)
+        return _resumed(where.resume, rest, prog)
+    preset, config, start = choosing.chosen(rest, prog=prog, description=DESCRIPTION)
     # Of all processes: another may find that the first one has made its folder.
     folder = Path(processes.from_first(str(where.run or _new_folder(preset))))
     _require_new(folder)
@@ -250,14 +259,14 @@ def _command(*arguments: object) -> str:
     return shlex.join([sys.executable, *map(str, arguments)])
 
 
-def _resumed(folder: Path, arguments: Sequence[str]) -> Order:
+def _resumed(folder: Path, arguments: Sequence[str], prog: str) -> Order:
     """A run that goes on; only how long it goes and what it tells may change.
 
     Raises:
         ValueError: if the folder is no run, or an option would make it another run.
     """
     earlier = load_config(folder)
-    config = choosing.overridden(earlier, arguments, **WORDS)
+    config = choosing.overridden(earlier, arguments, prog=prog, description=DESCRIPTION)
     as_here = choosing.places(config.data) | {"workers": config.data.workers}
     same_data = dataclasses.replace(earlier.data, **as_here)
     same_recipe = _told_alike(earlier.recipe, config.recipe)

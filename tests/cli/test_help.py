@@ -5,7 +5,8 @@ import pytest
 from cli.commands import ROOT
 
 HELP = {
-    "": ("inpaint", "masks", "prepare", "translate", "weights", "train.py"),
+    "": ("completion", "inpaint", "masks", "prepare", "train", "translate", "weights", "--version"),
+    "completion": ("SHELL", "bash", "zsh", "bash-completion"),
     "inpaint": ("RUN", "IMAGE", "--hole", "MASK", "--output", "-o", "white is missing"),
     "masks": ("--sampler", "lama-thick", "--output", "-o", "--no-border", "white where"),
     "prepare": ("SOURCE", "--output", "-o", "--short-side", "--pairs", "--holes", "tfds:NAME"),
