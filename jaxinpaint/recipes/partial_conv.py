@@ -9,17 +9,17 @@ The perceptual and the style terms look through VGG-16, whose weights `jaxinpain
 fetches. The published scores are not yet reproduced.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool
 
-from jaxinpaint.array_typing import Hole, Image, RandomKey, Scalar, Taps, Variables
+from jaxinpaint.array_typing import Hole, Image, PerImage, RandomKey, Scalar, Taps, Variables
 from jaxinpaint.nets.network import Network, computed_in, dtype_of, floats_as
 from jaxinpaint.nets.partial_conv_unet import LastLayer, partial_conv_unet
 from jaxinpaint.nets.vgg import MEAN, STD, random_variables, vgg_taps
@@ -113,11 +113,24 @@ class PartialConvConfig:
     """Of Adam, while fine-tuning."""
 
 
+class Term(NamedTuple):
+    """A term of one's own in a loss.
+
+    Attributes:
+        weight: of the term.
+        objective: ``(output, truth, hole) -> one value per image``; the output is not clipped.
+    """
+
+    weight: float
+    objective: Callable[[Image, Image, Hole], PerImage]
+
+
 def partial_conv(
     config: PartialConvConfig,
     how: StepConfig = PLAIN,
     *,
     vgg16: Variables | None = None,
+    more_terms: Mapping[str, Term] | None = None,
     axis_name: str | None = None,
 ) -> Recipe:
     """The recipe: one player, ``generator``, trained by Adam on freshly drawn holes.
@@ -129,12 +142,14 @@ def partial_conv(
         how: its steps are made.
         vgg16: VGG-16's published weights, which a step needs if ``config.features`` is
             ``imagenet`` and a term that looks through them has a weight; filling holes does not.
+        more_terms: terms of one's own beside the paper's, by name; a config whose weights are 0
+            leaves these alone.
         axis_name: the mapped axis over which gradients and batch statistics are averaged, where a
             step is written out for one of several devices; None is the global view.
 
     Raises:
-        ValueError: for a config that no network or sampler can be made from; in a step, if VGG-16's
-            weights are needed and missing.
+        ValueError: for a config that no network or sampler can be made from, or a term with the
+            name of one of the paper's; in a step, if VGG-16's weights are needed and missing.
     """
     generator = partial_conv_unet(
         layer_size=config.layer_size,
@@ -148,7 +163,11 @@ def partial_conv(
     paint = partial(_paint, config, generator)
     sample_hole = sampler_of(config.holes, ratio=config.hole_ratio, border=config.hole_border)
     optimiser = optax.adam(1.0)  # its rate comes with the step
+    more_terms = more_terms or {}
     weights = _weights(config)
+    if taken := weights.keys() & more_terms.keys():
+        raise ValueError(f"the paper has terms of these names: {', '.join(sorted(taken))}")
+    weights |= {name: term.weight for name, term in more_terms.items()}
 
     def init(key: RandomKey, size: tuple[int, int]) -> TrainState:
         init_key, run_key = jax.random.split(key)
@@ -160,13 +179,12 @@ def partial_conv(
         fine_tuning: bool | Bool[Array, ""], variables: Variables, part: tuple[Image, Hole]
     ) -> tuple[Variables, Variables, Metrics]:
         truth, hole = part
-        terms = partial(
-            partial_conv_terms,
-            truth=truth,
-            hole=hole,
-            features=_features(config, how, vgg16),
-            tv_region=config.tv_region,
-        )
+        features = _features(config, how, vgg16)
+
+        def terms(output: Image) -> dict[str, PerImage]:
+            of_paper = partial_conv_terms(output, truth, hole, features, tv_region=config.tv_region)
+            own = {name: term.objective(output, truth, hole) for name, term in more_terms.items()}
+            return of_paper | own
 
         def objective(params: Variables) -> tuple[Scalar, tuple[Image, Variables, Metrics]]:
             output, updated = paint(
