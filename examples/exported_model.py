@@ -47,13 +47,13 @@ def fill(
         paint: an opened program.
         photo: ``[H, W, 3]``, uint8.
         hole: ``[H, W]``, bool.
-        multiple: what the network's sides are multiples of. Smaller pictures are enlarged at the
-            right and the bottom by their last pixels, and what came of these is cut off.
+        multiple: what the sides of the network's pictures are multiples of. Others are enlarged at
+            the right and the bottom, by a hole, and what came of that is cut off.
     """
     height, width = hole.shape
     wider = ((0, -height % multiple), (0, -width % multiple))
-    image = np.pad(photo, (*wider, (0, 0)), mode="edge")[None].astype(np.float32) / 255
-    missing = np.pad(hole, wider, mode="edge")[None, :, :, None].astype(np.float32)
+    image = np.pad(photo, (*wider, (0, 0)))[None].astype(np.float32) / 255
+    missing = np.pad(hole, wider, constant_values=True)[None, :, :, None].astype(np.float32)
     composite = paint(image, missing)[0, :height, :width]
     filled = np.round(composite * 255).astype(np.uint8)
     return np.where(hole[..., None], filled, photo)  # known pixels as they were
