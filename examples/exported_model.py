@@ -23,7 +23,7 @@ PHOTO = Path(__file__).parent.parent / "jaxinpaint/data/photographs/held_out/che
 def opened(program: Path) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """The program of a file: ``(image, hole) -> composite``, float32 in [0, 1], NHWC."""
     if program.suffix == ".onnx":
-        import onnxruntime
+        import onnxruntime  # pyright: ignore[reportMissingImports]
 
         session = onnxruntime.InferenceSession(program, providers=["CPUExecutionProvider"])
         return lambda image, hole: session.run(["composite"], {"image": image, "hole": hole})[0]

@@ -8,6 +8,7 @@ and the reports are the package's; it closes with scores beside the mean colour,
 
 import argparse
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import flax.linen as nn
@@ -44,6 +45,7 @@ class Dilated(nn.Module):
 def dilated(rate: float = 2e-3) -> Recipe:
     """One player, trained by Adam on strokes."""
     generator, optimiser = network(Dilated()), optax.adam(rate)
+    strokes = partial(masks.lama, thickness="thin")
 
     def init(key, size):
         begin, key = jax.random.split(key)
@@ -53,7 +55,8 @@ def dilated(rate: float = 2e-3) -> Recipe:
 
     def step(state, batch):
         truth, key = from_bytes(batch.image), jax.random.fold_in(state.key, state.step)
-        hole = masks.holes(masks.sampler("lama-thin"), key, batch.position, truth.shape[1:3])
+        _, height, width, _ = truth.shape
+        hole = masks.holes(strokes, key, batch.position, (height, width))
 
         def objective(params):
             output, _ = generator.apply({"params": params}, truth, hole)
