@@ -69,11 +69,11 @@ def main() -> None:
         hole_ratio=(0.01, 0.4),
         learning_rate=1e-3,
         # Of the paper's terms one stays: the known pixels.
-        hole_weight=0,
-        tv_weight=0,
-        perceptual_weight=0,
-        style_output_weight=0,
-        style_composite_weight=0,
+        hole_weight=0.0,
+        tv_weight=0.0,
+        perceptual_weight=0.0,
+        style_output_weight=0.0,
+        style_composite_weight=0.0,
     )
     data = DataConfig(size=chosen.size, batch_size=chosen.batch_size, random_scale=True)
     loop = LoopConfig(

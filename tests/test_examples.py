@@ -13,12 +13,13 @@ import new_loss
 import new_recipe
 import numpy as np
 import pytest
-from cli.commands import typed
 from PIL import Image
 from tiny_run import SIZE_MULTIPLE, tiny_run
 
-from jaxinpaint import recipes
+from jaxinpaint import recipes, trained
 from jaxinpaint.inpainter import load
+from jaxinpaint.interop import stablehlo
+from jaxinpaint.interop.programs import program_of
 from jaxinpaint.recipes import PartialConvConfig
 from jaxinpaint.recipes.base import Batch, Recipe
 from jaxinpaint.recipes.partial_conv import Term
@@ -66,9 +67,9 @@ def test_terms_of_ones_own_are_part_of_the_loss() -> None:
     config = PartialConvConfig(
         layer_size=2,
         width=0.06,
-        perceptual_weight=0,
-        style_output_weight=0,
-        style_composite_weight=0,
+        perceptual_weight=0.0,
+        style_output_weight=0.0,
+        style_composite_weight=0.0,
     )
     told = step_of(recipes.partial_conv(config, more_terms=new_loss.OWN_TERMS))
     names = ("valid", "hole", "tv", *new_loss.OWN_TERMS)
@@ -121,10 +122,11 @@ def test_the_ablation_draws_what_runs_noted(tmp_path: Path) -> None:
         assert drawn.size == (800, 320)
 
 
-def test_an_exported_network_fills_without_the_package(tmp_path: Path) -> None:
-    folder = tiny_run(tmp_path / "run")
-    done = typed("export", folder, "--format", "stablehlo", "-o", tmp_path / "out", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_an_exported_network_fills_without_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, program = tiny_run(tmp_path / "run"), tmp_path / "program.stablehlo"
+    stablehlo.write(program_of(*trained.read(folder)), program)
     photo = np.random.default_rng(0).integers(0, 256, (21, 30, 3), np.uint8)
     Image.fromarray(photo).save(tmp_path / "photo.png")
     hole = np.zeros((21, 30), bool)
@@ -133,13 +135,10 @@ def test_an_exported_network_fills_without_the_package(tmp_path: Path) -> None:
     source = (EXAMPLES / "exported_model.py").read_text()
     assert "import jaxinpaint" not in source
     assert "from jaxinpaint" not in source
-    filled = ran(
-        "exported_model.py",
-        *(tmp_path / "out" / "program.stablehlo", "--photo", "photo.png", "--hole", "hole.png"),
-        *("--multiple", str(SIZE_MULTIPLE), "-o", "filled.png"),
-        cwd=tmp_path,
-    )
-    assert filled == "filled.png\n"
+    monkeypatch.chdir(tmp_path)
+    words = ["--photo", "photo.png", "--hole", "hole.png", "--multiple", str(SIZE_MULTIPLE)]
+    monkeypatch.setattr(sys, "argv", ["exported_model.py", str(program), *words])
+    exported_model.main()
     with Image.open(tmp_path / "filled.png") as picture:
         pixels = np.asarray(picture)
     assert (pixels[~hole] == photo[~hole]).all()
