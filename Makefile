@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # A virtual environment that failed half-way is made again.
 .DELETE_ON_ERROR:
 
-.PHONY: help train test slow lint types check clean
+.PHONY: help train test slow lint types check docs clean
 
 help: ## Say what there is to make
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1	\2/'
@@ -30,6 +30,9 @@ types: $(VENV)/installed-dev ## Check types
 
 check: lint types test ## All that a change must pass
 
+docs: $(VENV)/installed-dev ## Build the site of the documentation, into site/
+	$(BIN)/mkdocs build --strict
+
 clean: ## Remove the virtual environment
 	rm -rf $(VENV)
 
@@ -46,5 +49,5 @@ $(VENV)/installed: $(BIN)/python pyproject.toml
 
 $(VENV)/installed-dev: $(VENV)/installed pyproject.toml
 	@echo "installing the tools for development into $(VENV)"
-	$(BIN)/python -m pip install --quiet --editable ".[baselines,dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[baselines,dev,docs]"
 	@touch $@
