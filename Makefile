@@ -31,7 +31,7 @@ types: $(VENV)/installed-dev ## Check types
 check: lint types test ## All that a change must pass
 
 docs: $(VENV)/installed-dev ## Build the site of the documentation, into site/
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean: ## Remove the virtual environment
 	rm -rf $(VENV)

@@ -36,10 +36,10 @@ def on_files(files: Files, *, config: Any) -> Files:
 def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Files) -> str:
     """A page's text with its links as the site has them."""
     here = page.file.src_uri
-    return on_site(markdown, ELSEWHERE.get(here, f"docs/{here}"), here)
+    return shown(markdown, ELSEWHERE.get(here, f"docs/{here}"), here)
 
 
-def on_site(markdown: str, source: str, page: str) -> str:
+def shown(markdown: str, source: str, page: str) -> str:
     """Text with its links as the site has them.
 
     Args:

@@ -125,7 +125,7 @@ def exit_code_of(program: Callable[[], None]) -> int | str | None:
     try:
         program()
     except SystemExit as end:
-        return end.code
+        return end.code or 0
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The site of the documentation: what is made of pages and docstrings, and that it needs no host."""
+"""The site of the documentation: what pages and docstrings become, and that it needs no host."""
 
 import os
 import re
@@ -63,7 +63,7 @@ def test_links_to_files_lead_to_pages_or_to_the_repository(
     monkeypatch.setattr(site_links, "repository", lambda: "https://host/files")
 
     def on_page(markdown: str) -> str:
-        return site_links.on_site(markdown, "docs/reference/page.md", "reference/page.md")
+        return site_links.shown(markdown, "docs/reference/page.md", "reference/page.md")
 
     assert on_page("[a](../masks.md#b)") == "[a](../masks.md#b)"
     assert on_page("[a](../../benchmarks/README.md#b)") == "[a](../benchmarks.md#b)"
@@ -77,9 +77,7 @@ def test_links_to_files_lead_to_pages_or_to_the_repository(
 
 
 def test_pages_from_elsewhere_link_to_the_site() -> None:
-    made = site_links.on_site(
-        "[a](../docs/performance.md)", "benchmarks/README.md", "benchmarks.md"
-    )
+    made = site_links.shown("[a](../docs/performance.md)", "benchmarks/README.md", "benchmarks.md")
     assert made == "[a](performance.md)"
 
 
