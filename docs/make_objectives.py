@@ -14,6 +14,7 @@ FAMILIES = (
     "perceptual",
     "texture",
     "smoothness",
+    "structure",
     "adversarial",
     "perceptual_adversarial",
     "contextual",

@@ -7,7 +7,13 @@ import numpy as np
 
 from jaxinpaint import recipes
 from jaxinpaint.data.config import DataConfig
-from jaxinpaint.recipes import ContextEncoderConfig, CRFillConfig, PANConfig, PartialConvConfig
+from jaxinpaint.recipes import (
+    ContextEncoderConfig,
+    CRFillConfig,
+    MembraneConfig,
+    PANConfig,
+    PartialConvConfig,
+)
 from jaxinpaint.run_config import RunConfig, save_config
 from jaxinpaint.training.checkpoints import open_checkpoints
 
@@ -25,6 +31,7 @@ HOLES = RunConfig(
     PANConfig(task="holes", levels=2, width=2, discriminator_width=2), DataConfig(size=16)
 )
 GATED = RunConfig(CRFillConfig(width=16, discriminator_width=2), DataConfig(size=16))
+MEMBRANE = RunConfig(MembraneConfig(levels=2, width=2), DataConfig(size=16))
 REGIONS = RunConfig(
     ContextEncoderConfig(
         holes="random-region", size=64, width=2, discriminator_width=2, bottleneck=4

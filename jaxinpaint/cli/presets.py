@@ -1,7 +1,14 @@
 """Whole configs by name: what `train.py NAME` starts from."""
 
 from jaxinpaint.data.config import DataConfig
-from jaxinpaint.recipes import ContextEncoderConfig, CRFillConfig, PANConfig, PartialConvConfig
+from jaxinpaint.recipes import (
+    ContextEncoderConfig,
+    CRFillConfig,
+    MembraneConfig,
+    PANConfig,
+    PartialConvConfig,
+    StepConfig,
+)
 from jaxinpaint.run_config import RunConfig
 from jaxinpaint.training.loop import LoopConfig
 
@@ -63,6 +70,14 @@ DEEPFILL = RunConfig(
     loop=LoopConfig(steps=350_000),
 )
 
+MEMBRANE = RunConfig(
+    recipe=MembraneConfig(),
+    data=DataConfig(size=128, batch_size=8, random_scale=True),
+    step=StepConfig(clip=1.0, warm_up=100, decay="cosine", decay_steps=7900, decay_to=0.01),
+    loop=LoopConfig(steps=8000, log_every=50, sample_every=500, checkpoint_every=250),
+    average=0.998,
+)
+
 PRESETS = {
     "first-run": (
         "A small partial-convolution net on the photographs that come along: minutes on two CPU "
@@ -88,6 +103,11 @@ PRESETS = {
     "crfill": (
         "CR-Fill for holes anywhere, in four stages: 256x256, batch 48; days on a GPU.",
         CRFILL,
+    ),
+    "membrane": (
+        "A smooth fill that a small network corrects, for irregular holes and pictures of any "
+        "size: 128x128, batch 8; an hour or two on two CPU cores.",
+        MEMBRANE,
     ),
     "deepfill": ("DeepFill v2, with attention in its network, in three stages.", DEEPFILL),
 }

@@ -22,6 +22,7 @@ from jaxinpaint.interop.weight_files import Arrays, UnreadableWeights, blaming, 
 from jaxinpaint.recipes import (
     ContextEncoderConfig,
     CRFillConfig,
+    MembraneConfig,
     PANConfig,
     PartialConvConfig,
     RecipeConfig,
@@ -97,10 +98,10 @@ def as_published(
             program = context_encoder.GENERATOR
         case CRFillConfig():
             program = crfill.generator(attention=config.attention)
-        case PANConfig():
+        case PANConfig() | MembraneConfig():
             raise ValueError(
-                "there are no published weights of PAN, so no keys to give its arrays: export it "
-                "as safetensors, which PyTorch reads too"
+                "no program has published weights of this network, so there are no keys to give "
+                "its arrays: export it as safetensors, which PyTorch reads too"
             )
     return program, to_state_dict(program, with_stages_of(config, variables), variables)
 

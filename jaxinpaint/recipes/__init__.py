@@ -7,15 +7,17 @@ from jaxinpaint.masks.shapes import Shapes
 from jaxinpaint.recipes.base import Recipe
 from jaxinpaint.recipes.context_encoder import ContextEncoderConfig, context_encoder
 from jaxinpaint.recipes.crfill import CRFillConfig, crfill
+from jaxinpaint.recipes.membrane import MembraneConfig, membrane
 from jaxinpaint.recipes.pan import PANConfig, pan
 from jaxinpaint.recipes.partial_conv import PartialConvConfig, partial_conv, perceptual_weights
 from jaxinpaint.recipes.stepping import PLAIN, StepConfig
 
-RecipeConfig = PartialConvConfig | ContextEncoderConfig | CRFillConfig | PANConfig
+RecipeConfig = PartialConvConfig | ContextEncoderConfig | CRFillConfig | PANConfig | MembraneConfig
 
 __all__ = [
     "CRFillConfig",
     "ContextEncoderConfig",
+    "MembraneConfig",
     "PANConfig",
     "PartialConvConfig",
     "Recipe",
@@ -24,6 +26,7 @@ __all__ = [
     "context_encoder",
     "crfill",
     "make",
+    "membrane",
     "network_options",
     "pan",
     "partial_conv",
@@ -57,6 +60,8 @@ def make(
             return crfill(config, how, shapes=shapes, axis_name=axis_name)
         case PANConfig():
             return pan(config, how, axis_name=axis_name)
+        case MembraneConfig():
+            return membrane(config, how, axis_name=axis_name)
 
 
 def vgg16_weights(config: RecipeConfig) -> Literal["imagenet", "random"] | None:

@@ -17,6 +17,7 @@ from jaxinpaint.nets.discriminators import (
     deepfill_discriminator,
     pan_discriminator,
 )
+from jaxinpaint.nets.membrane_unet import membrane_unet
 from jaxinpaint.nets.network import Network, computed_in
 from jaxinpaint.nets.pan import pan_unet
 from jaxinpaint.nets.partial_conv_unet import partial_conv_unet
@@ -37,6 +38,7 @@ NETWORKS: dict[str, tuple[Callable[..., Network], tuple[jax.Array, ...]]] = {
         (IMAGE,),
     ),
     "pan_unet": (partial(pan_unet, levels=4, width=16), (IMAGE,)),
+    "membrane_unet": (partial(membrane_unet, width=8), (IMAGE, HOLE, HOLE / 2)),
     "crfill_generator": (partial(crfill_generator, width=8), (IMAGE, HOLE)),
     "crfill_with_attention": (partial(crfill_generator, width=8, attention=True), (IMAGE, HOLE)),
     "crfill_auxiliary": (partial(crfill_auxiliary, width=8), (IMAGE, FEATURES, HOLE)),

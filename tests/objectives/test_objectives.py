@@ -13,6 +13,7 @@ from as_installed import as_installed
 from jax.test_util import check_grads
 
 from jaxinpaint.array_typing import Image, Logits, Taps
+from jaxinpaint.evaluation.ssim import ssim
 from jaxinpaint.nets.vgg import vgg_taps
 from jaxinpaint.objectives.adversarial import (
     gradient_penalty,
@@ -43,6 +44,7 @@ from jaxinpaint.objectives.perceptual_adversarial import perceptual_adversarial,
 from jaxinpaint.objectives.pixel import l1, mse
 from jaxinpaint.objectives.reduction import mean_per_image
 from jaxinpaint.objectives.smoothness import total_variation
+from jaxinpaint.objectives.structure import dissimilarity
 from jaxinpaint.objectives.taps import taps_in_one_pass
 from jaxinpaint.objectives.texture import gram_matrix, style, style_l1, texture_matching
 from jaxinpaint.ops.compositing import composite
@@ -112,6 +114,7 @@ CASES: dict[str, Case] = {
     "mse of hole by hole": Case(lambda x, y, hole: mse(x, y, region=hole, denominator="region")),
     "tv": Case(lambda x, y, hole: total_variation(x)),
     "tv of hole": Case(lambda x, y, hole: total_variation(x, hole=hole)),
+    "dissimilarity": Case(lambda x, y, hole: dissimilarity(x, y, side=3), False),
     "perceptual": of_taps(perceptual, weights=WEIGHTS),
     "perceptual in l1": of_taps(perceptual, distance="l1"),
     "content": Case(lambda x, y, hole: content(x, y)),
@@ -219,6 +222,16 @@ def test_total_variation_by_hand() -> None:
     # A hole in the left column, dilated, holds two columns: one pair a row, and two columns' pairs.
     hole = jnp.zeros((1, 2, 3, 1)).at[0, :, 0].set(1)
     assert total_variation(x, hole=hole).item() == pytest.approx(1 / 4 + 1 / 3)
+
+
+def test_dissimilarity_is_what_the_score_lacks_of_one() -> None:
+    x, y = (jax.random.uniform(jax.random.key(i), (2, 14, 17, 3)) for i in range(2))
+    near = 0.9 * y + 0.1 * x
+    for estimate in (x, near):
+        # Differences of squares in float32, and of differences.
+        np.testing.assert_allclose(dissimilarity(estimate, y), 1 - ssim(estimate, y), atol=1e-5)
+    with pytest.raises(ValueError, match="smaller than windows of 11"):
+        dissimilarity(x[:, :10], y[:, :10])
 
 
 def test_a_single_pixel_has_no_variation() -> None:

@@ -17,6 +17,7 @@ from jaxinpaint.objectives.partial_conv import PUBLISHED_WEIGHTS
 from jaxinpaint.recipes import (
     ContextEncoderConfig,
     CRFillConfig,
+    MembraneConfig,
     PANConfig,
     PartialConvConfig,
     Recipe,
@@ -79,6 +80,7 @@ CRFILL = CRFillConfig(
     learning_rate=LEARNING_RATE,
     discriminator_learning_rate=1e-4,
 )
+MEMBRANE = MembraneConfig(levels=2, width=8, hole_ratio=(0.1, 0.4), learning_rate=LEARNING_RATE)
 CONFIGS: dict[str, RecipeConfig] = {
     "partial-conv": PIXELWISE,
     "partial-conv through VGG-16, fine-tuned": THROUGH_VGG,
@@ -86,6 +88,7 @@ CONFIGS: dict[str, RecipeConfig] = {
     "context-encoder on random regions": RANDOM_REGION,
     "pan": PAN,
     "crfill": CRFILL,
+    "membrane": MEMBRANE,
 }
 
 # Random regions share all of their step with the centre, but for what is drawn.

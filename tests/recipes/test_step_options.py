@@ -12,6 +12,7 @@ import pytest
 from jaxinpaint.recipes import (
     ContextEncoderConfig,
     CRFillConfig,
+    MembraneConfig,
     PANConfig,
     PartialConvConfig,
     RecipeConfig,
@@ -32,6 +33,7 @@ RECIPES = {
     "context_encoder": CONTEXT_ENCODER,
     "crfill": CRFILL,
     "pan": PAN,
+    "membrane": MembraneConfig(levels=2, width=4),
 }
 
 
@@ -101,6 +103,7 @@ def test_parts_with_the_statistics_of_the_whole_make_its_step(name: str) -> None
     [
         "partial_conv",
         "pan",
+        "membrane",
         pytest.param("context_encoder", marks=pytest.mark.slow),
         pytest.param("crfill", marks=pytest.mark.slow),
     ],
@@ -128,7 +131,7 @@ def test_a_recipe_that_computes_layers_again_makes_the_same_step() -> None:
     assert np.mean(differences > CRFILL.learning_rate / 10) < 5e-3
 
 
-@pytest.mark.parametrize("name", ["partial_conv", "pan"])
+@pytest.mark.parametrize("name", ["partial_conv", "pan", "membrane"])
 def test_rates_and_clipping_reach_every_player(name: str) -> None:
     _, told = stepped(RECIPES[name], StepConfig())
     _, slower = stepped(RECIPES[name], StepConfig(warm_up=4, base_batch=2))
