@@ -16,6 +16,7 @@ from jaxinpaint.interop.export_folders import is_program
 from jaxinpaint.interop.programs import INPAINT, Program
 from jaxinpaint.memory import Budget, available, in_words, planned
 from jaxinpaint.photos import as_batch, check_range, in_dtype, to_unit
+from jaxinpaint.ready import NETWORK
 from jaxinpaint.recipes.base import Inpainted, Multiple, Recipe, Takes, Window
 from jaxinpaint.sizes import padded_sides
 from jaxinpaint.tiles import around, fill_by_tiles
@@ -184,12 +185,13 @@ def of(recipe: Recipe, variables: Variables, *, max_memory: int | None = None) -
     return Inpainter(run, variables, recipe.takes, budget)
 
 
-def load(path: Path | str, *, max_memory: int | None = None) -> Inpainter:
+def load(path: Path | str = NETWORK, *, max_memory: int | None = None) -> Inpainter:
     """An inpainter of a run, or of a network in a file.
 
     Args:
         path: a run's folder, of which the newest checkpoint is taken; what ``jaxinpaint import``
-            or ``export`` wrote; or a published program's checkpoint.
+            or ``export`` wrote; or a published program's checkpoint. By default the network that
+            comes along.
         max_memory: bytes that filling a picture may take, on the device that fills it; larger
             pictures are filled tile by tile. By default what is free now.
 

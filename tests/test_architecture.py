@@ -37,6 +37,7 @@ ROOMS = {
     "run_config": {"array_typing", "data", "masks", "recipes", "training"},
     "trained": {"array_typing", "interop", "recipes", "run_config", "training"},
     "photos": set(),
+    "ready": set(),
     "compiling": set(),
     "exported": {"array_typing", "compiling", "interop", "photos", "recipes"},
     "inpainter": {
@@ -46,6 +47,7 @@ ROOMS = {
         "interop",
         "memory",
         "photos",
+        "ready",
         "recipes.base",
         "sizes",
         "tiles",

@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
+import make_filled
 import make_objectives
 import make_performance
 import numpy as np
@@ -22,9 +23,11 @@ from documented import PAGES, ROOT, blocks, commands, programs, typed_in
 from PIL import Image
 from tiny_run import tiny_run
 
+import jaxinpaint
 from jaxinpaint import cli, recipes
 from jaxinpaint.cli import choosing, train
 from jaxinpaint.cli.presets import PRESETS
+from jaxinpaint.data.pictures import read_rgb
 from jaxinpaint.evaluation.protocols import PROTOCOLS
 from jaxinpaint.interop import stablehlo
 from jaxinpaint.interop.programs import program_of
@@ -43,6 +46,13 @@ def test_what_was_measured_is_in_the_page() -> None:
     measured = json.loads(make_performance.MEASURED.read_text())
     assert make_performance.page(page, measured) == page
     assert set(measured["recipes"]) == set(measured["sweeps"])
+
+
+def test_the_picture_of_a_filled_photograph_is_what_the_network_makes() -> None:
+    photo = read_rgb(make_filled.PHOTO)
+    drawn, shown = make_filled.drawn(jaxinpaint.load(), photo), read_rgb(make_filled.PICTURE)
+    # Other machines sum in another order, which may round a value to the next byte.
+    assert np.abs(drawn.astype(int) - shown).max() <= 2
 
 
 def test_an_objective_without_its_equation_or_source_is_refused() -> None:

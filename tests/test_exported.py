@@ -78,7 +78,8 @@ def filled(network: Path, folder: Path) -> np.ndarray:
     photo, hole = photo_and_hole()
     Image.fromarray(photo).save(folder / "photo.png")
     Image.fromarray(hole).save(folder / "hole.png")
-    inpaint(network, folder / "photo.png", hole=folder / "hole.png", output=folder / "filled.png")
+    files = network, folder / "photo.png"
+    inpaint(files, hole=folder / "hole.png", output=folder / "filled.png")
     return read_rgb(folder / "filled.png")
 
 

@@ -25,6 +25,8 @@ DATA = [
     "data/photographs/train/astronaut.png",
     "data/photographs/held_out/chelsea.png",
     "evaluation/report/page.html",
+    "ready/MODEL_CARD.md",
+    "ready/membrane.safetensors",
 ]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import tyro
 
 from jaxinpaint.cli.jobs import Job, Work, carry_out, check_exists, check_sources_stay, planned
+from jaxinpaint.ready import NETWORK
 
 if TYPE_CHECKING:
     from jaxinpaint.array_typing import RGB, Missing
@@ -17,8 +18,9 @@ UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MIB": 2**20, "GIB": 2**30, "TI
 
 
 def inpaint(
-    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")],
-    image: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE")],
+    paths: Annotated[
+        tuple[Path] | tuple[Path, Path], tyro.conf.Positional, tyro.conf.arg(metavar="[RUN] IMAGE")
+    ],
     /,
     *,
     hole: Annotated[Path, tyro.conf.arg(metavar="MASK")],
@@ -28,10 +30,11 @@ def inpaint(
     """Fill the holes of a picture, or of a folder of pictures.
 
     Args:
-        run: A run folder, such as runs/first-run-1; an export; or a file of a network, such as a
-            published one (docs/checkpoints.md).
+        paths: What fills, and what is filled.
+            RUN: a run folder, such as runs/first-run-1; an export; or a file of a network, such as
+            a published one (docs/checkpoints.md). Without it the network that comes along fills.
             One trained for the middle of pictures fills holes that keep off the border.
-        image: A picture of any size, or a folder of pictures.
+            IMAGE: a picture of any size, or a folder of pictures.
         hole: A mask of the same size: white is missing, black is known.
             For a folder, a folder of masks of the same names, whatever their suffixes.
         output: The file to write (its suffix is its format), or a folder.
@@ -41,6 +44,7 @@ def inpaint(
             Pictures that would take more are filled in tiles. By default what is free.
             (Networks of one picture size fill squares, and need no limit.)
     """
+    run, image = paths if len(paths) == 2 else (NETWORK, *paths)
     limit = None if max_memory is None else _bytes(max_memory)
     from jaxinpaint.cli.keeping_compiled import keep_compiled
     from jaxinpaint.inpainter import load

@@ -62,6 +62,30 @@ def test_a_user_fills_a_folder_and_is_told_what_could_not_be(run: Path, tmp_path
     assert sorted(os.listdir(tmp_path / "out")) == ["b.png", "deeper"]
 
 
+def test_without_a_run_the_network_that_comes_along_fills(tmp_path: Path) -> None:
+    stripes = np.zeros((40, 60, 3), np.uint8)
+    stripes[:, 20:40] = (250, 200, 50)
+    hole = np.zeros((40, 60), bool)
+    hole[12:26, 15:45] = True
+    saved(tmp_path / "photo.png", stripes)
+    saved(tmp_path / "hole.png", hole)
+    done = typed("inpaint", "photo.png", "--hole", "hole.png", "-o", "filled.png", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "filled.png\n", "")
+    filled = read_rgb(tmp_path / "filled.png").astype(float)
+    np.testing.assert_array_equal(filled[~hole], stripes[~hole])
+    # It goes on with what it sees: the stripe is nearer to itself than a fill of one colour is.
+    error = np.abs(filled - stripes)[hole].mean()
+    assert error < np.abs(stripes[~hole].mean(axis=0) - stripes)[hole].mean() / 2
+
+
+@pytest.mark.parametrize("paths", [(), ("a", "b", "c")])
+def test_one_path_or_two_are_taken(
+    call: Command, paths: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("inpaint", *paths, "--hole", tmp_path / "hole.png", "-o", tmp_path / "out.png") == 2
+    assert "[RUN] IMAGE" in capsys.readouterr().err
+
+
 def test_an_output_folder_keeps_the_name(
     call: Command, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,5 @@
+"""The network that comes along and fills holes right after installation (MODEL_CARD.md)."""
+
+from pathlib import Path
+
+NETWORK = Path(__file__).parent / "membrane.safetensors"
