@@ -1,6 +1,7 @@
 """Smooth fills: a hole as the membrane that the known pixels around it hold."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import jax.numpy as jnp
 from jax import lax
@@ -129,10 +130,10 @@ def _relaxed(image: Image, hole: Hole, sweeps: int) -> Image:
 
 def _neighbours(u: Image, axis: int) -> tuple[Array, Array]:
     """Those before and after along an axis; the border's own where there are none."""
-    length = u.shape[axis]
-    first, last = _part(u, axis, 0, 1), _part(u, axis, length - 1, length)
-    before = jnp.concatenate([first, _part(u, axis, 0, length - 1)], axis)
-    after = jnp.concatenate([_part(u, axis, 1, length), last], axis)
+    # Ends are counted from behind: a program for any size has symbols for lengths.
+    part = partial(lax.slice_in_dim, u, axis=axis)
+    before = jnp.concatenate([part(0, 1), part(0, -1)], axis)
+    after = jnp.concatenate([part(1, None), part(-1, None)], axis)
     return before, after
 
 
@@ -153,7 +154,3 @@ def _woven(parts: Sequence[Array], axis: int) -> Array:
 def _as_large_as(x: Array, other: Array) -> Array:
     """Without the row and column that odd sides were rounded up by."""
     return lax.slice(x, (0, 0, 0, 0), (*other.shape[:3], x.shape[3]))
-
-
-def _part(x: Array, axis: int, start: int, stop: int) -> Array:
-    return lax.slice_in_dim(x, start, stop, axis=axis)
