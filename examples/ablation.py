@@ -1,6 +1,6 @@
 """An ablation: the same short training with one term of the loss left out after the other.
 
-    python examples/ablation.py               300 steps each: ten minutes on two CPU cores
+    python examples/ablation.py               300 steps each: five minutes on two CPU cores
     python examples/ablation.py --steps 20 --size 32 --width 0.0625     to see it go
 
 Each row of VARIANTS is a run of the real trainer, with these options, in a folder of its own; a run

@@ -1,6 +1,6 @@
 """A loss of one's own, in a training of the partial-convolution net.
 
-    python examples/new_loss.py                     200 steps: a few minutes on two CPU cores
+    python examples/new_loss.py                     200 steps: a minute on two CPU cores
     python examples/new_loss.py --steps 5000 --run runs/charbonnier
 
 Two objectives take the place of the paper's terms: Charbonnier's, a smooth L1, where the hole is;

@@ -1,9 +1,10 @@
 """A recipe of one's own, all of it in 45 lines: a network, holes, a loss and a step.
 
-    python examples/new_recipe.py --steps 400        a few minutes on two CPU cores
+    python examples/new_recipe.py --steps 400        two minutes on two CPU cores
 
-Dilated convolutions paint 64x64 pictures whose holes are thin strokes. The loop, the checkpoints
-and the reports are the package's; it closes with scores beside the mean colour, in runs/new-recipe.
+Dilated convolutions paint 64x64 pictures. The loop, the checkpoints and the reports are the
+package's; it closes with scores and pictures of held-out photographs, in runs/new-recipe: after 400
+steps half a decibel above the mean colour (16.2 and 15.8 dB when it was tried).
 """
 
 import argparse
@@ -37,15 +38,15 @@ class Dilated(nn.Module):
     def __call__(self, image, hole, train=False):
         """The picture that is painted."""
         x = jnp.concatenate([image * (1 - hole), hole], axis=-1)
-        for dilation in (1, 2, 4, 8, 1):
+        for dilation in (1, 2, 4, 8, 4, 2, 1):
             x = nn.elu(nn.Conv(24, (3, 3), kernel_dilation=dilation)(x))
         return nn.sigmoid(nn.Conv(3, (3, 3))(x))
 
 
 def dilated(rate: float = 2e-3) -> Recipe:
-    """One player, trained by Adam on strokes."""
+    """One player, trained by Adam on irregular holes."""
     generator, optimiser = network(Dilated()), optax.adam(rate)
-    strokes = partial(masks.lama, thickness="thin")
+    sampler = partial(masks.irregular, ratio=(0.01, 0.4))
 
     def init(key, size):
         begin, key = jax.random.split(key)
@@ -56,7 +57,7 @@ def dilated(rate: float = 2e-3) -> Recipe:
     def step(state, batch):
         truth, key = from_bytes(batch.image), jax.random.fold_in(state.key, state.step)
         _, height, width, _ = truth.shape
-        hole = masks.holes(strokes, key, batch.position, (height, width))
+        hole = masks.holes(sampler, key, batch.position, (height, width))
 
         def objective(params):
             output, _ = generator.apply({"params": params}, truth, hole)

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from jaxinpaint.ops.convolution import conv
 
-# Of all pictures: for no more of them sums of a kernel's taps cost more than they save.
+# In all pictures together: with no more of them, summing a kernel's taps costs more than it saves.
 FEW_PIXELS = 64
 
 
