@@ -19,9 +19,11 @@ from jaxinpaint.recipes import CRFillConfig, crfill
 from jaxinpaint.recipes.base import Batch, Metrics, Player, Recipe, Step, TrainState
 from jaxinpaint.recipes.crfill import schedule
 
-# What the reference's authors state.
+# The reference is float32: the adversarial loss is a small mean of large numbers, and Adam has
+# divided small gradients by their size before the second step.
 FIRST_STEP = 1e-4
 SECOND_STEP = 1e-3
+GRADIENTS = 1e-5
 
 TINY = CRFillConfig(
     stages=("coarse:2", "fine:2", "all:2", "auxiliary"), width=4, discriminator_width=2
@@ -55,11 +57,22 @@ def reference_state(recipe: Recipe) -> TrainState:
 
 def test_two_steps_are_those_of_the_published_program(monkeypatch: pytest.MonkeyPatch) -> None:
     facts, z = golden.facts("crfill_training"), golden.arrays("crfill_generator")
-    hole = jnp.asarray(z["hole"], jnp.float32)
-    monkeypatch.setattr(masks, "holes", lambda *arguments: hole)
     recipe = crfill(CRFillConfig(stages=("auxiliary",)))
-    step, state = quick_jit(recipe.step_at(0)), reference_state(recipe)
+    state = reference_state(recipe)
     batch = Batch(jnp.asarray(z["image_u8"]), jnp.arange(2))
+    # In float32 one feature of the attention's that is nearly 0 may end on its other side, by the
+    # machine, which alone moves that branch's gradients by 1e-4.
+    with jax.enable_x64(True):
+        hole = jnp.asarray(z["hole"], jnp.float64)
+        monkeypatch.setattr(masks, "holes", lambda *arguments: hole)
+        assert_steps(quick_jit(recipe.step_at(0)), jax.tree.map(doubled, state), batch, facts)
+
+
+def doubled(leaf: jax.Array) -> jax.Array:
+    return leaf.astype(jnp.float64) if leaf.dtype == jnp.float32 else leaf
+
+
+def assert_steps(step: Step, state: TrainState, batch: Batch, facts: dict[str, Any]) -> None:
     for expected, tolerance in zip(facts["steps"], (FIRST_STEP, SECOND_STEP), strict=True):
         state, metrics = step(state, batch)
         found = told(metrics)
@@ -93,7 +106,7 @@ def assert_gradients(state: TrainState, expected: dict[str, float]) -> None:
     }
     assert found.keys() == expected.keys()
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, rel=FIRST_STEP)
+        assert found[name] == pytest.approx(value, rel=GRADIENTS)
 
 
 @cache
