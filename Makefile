@@ -49,5 +49,5 @@ $(VENV)/installed: $(BIN)/python pyproject.toml
 
 $(VENV)/installed-dev: $(VENV)/installed pyproject.toml
 	@echo "installing the tools for development into $(VENV)"
-	$(BIN)/python -m pip install --quiet --editable ".[baselines,dev,docs]"
+	$(BIN)/python -m pip install --quiet --editable ".[baselines,demo,dev,docs]"
 	@touch $@

@@ -26,6 +26,13 @@ from jaxtyping import install_import_hook
 jax.config.update("jax_enable_compilation_cache", False)
 install_import_hook("jaxinpaint", "beartype.beartype")
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--screenshots", metavar="FOLDER", help="where tests/pages puts pictures of pages"
+    )
+
+
 # Pieces of memory that a process may have mapped are 65,530 on Linux, and every compiled program
 # takes some: one more ends the process.
 MANY_PIECES = 20_000

@@ -54,6 +54,7 @@ ROOMS = {
         "trained",
         "windows",
     },
+    "demo": {"array_typing", "data"},
     "translator": {
         "array_typing",
         "compiling",

@@ -18,6 +18,7 @@ import tyro
 
 from jaxinpaint.cli.compare import compare
 from jaxinpaint.cli.completion import completion
+from jaxinpaint.cli.demo import demo
 from jaxinpaint.cli.doctor import doctor
 from jaxinpaint.cli.evaluate import evaluate
 from jaxinpaint.cli.export import export
@@ -56,6 +57,7 @@ OF_RUNS: Mapping[str, Callable[[Sequence[str]], None]] = {
 VERBS: Mapping[str, Callable[..., None]] = {
     "compare": compare,
     "completion": completion,
+    "demo": demo,
     "evaluate": evaluate,
     "export": export,
     "import": import_network,

@@ -1,6 +1,5 @@
 """``jaxinpaint inpaint``: fill the holes of a picture, or of a folder of pictures."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -8,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import tyro
 
 from jaxinpaint.cli.jobs import Job, Work, carry_out, check_exists, check_sources_stay, planned
+from jaxinpaint.cli.units import number_of_bytes
 from jaxinpaint.ready import NETWORK
 
 if TYPE_CHECKING:
     from jaxinpaint.array_typing import RGB, Missing
     from jaxinpaint.inpainter import Inpainter
-
-UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
 
 def inpaint(
@@ -45,7 +43,7 @@ def inpaint(
             (Networks of one picture size fill squares, and need no limit.)
     """
     run, image = paths if len(paths) == 2 else (NETWORK, *paths)
-    limit = None if max_memory is None else _bytes(max_memory)
+    limit = None if max_memory is None else number_of_bytes(max_memory, option="--max-memory")
     from jaxinpaint.cli.keeping_compiled import keep_compiled
     from jaxinpaint.inpainter import load
     from jaxinpaint.trained import require_there
@@ -112,14 +110,10 @@ def _read(picture: Path, hole_file: Path) -> tuple[Holed, Sequence[str]]:
         UnreadablePicture: if a file can't be read.
         ValueError: if the mask has another size, or leaves nothing known.
     """
-    from jaxinpaint.data.pictures import read_hole, read_rgb
+    from jaxinpaint.data.pictures import read_hole_of, read_rgb
 
-    photo, hole = read_rgb(picture), read_hole(hole_file)
-    if hole.shape != photo.shape[:2]:
-        sizes = [f"{shape[1]}x{shape[0]}" for shape in (hole.shape, photo.shape)]
-        raise ValueError(f"{hole_file} is {sizes[0]}, but {picture} is {sizes[1]}")
-    if hole.all():
-        raise ValueError(f"{hole_file} is all hole: white is missing, so nothing would be known")
+    photo = read_rgb(picture)
+    hole = read_hole_of(picture, photo, hole_file)
     warnings = []
     if hole.mean() > 0.7:
         share = 100 * hole.mean()
@@ -127,15 +121,3 @@ def _read(picture: Path, hole_file: Path) -> tuple[Holed, Sequence[str]]:
     if not hole.any():
         warnings.append(f"{hole_file} has no hole: white is missing; {picture} stays as it is")
     return Holed(photo, hole), warnings
-
-
-def _bytes(told: str) -> int:
-    """A size such as 4GB.
-
-    Raises:
-        ValueError: for what is none.
-    """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([a-z]+)", told.strip(), re.IGNORECASE)
-    if found is None or found[2].upper() not in UNITS or not float(found[1]):
-        raise ValueError(f"--max-memory is {told!r}; say a size such as 4GB or 500MB")
-    return int(float(found[1]) * UNITS[found[2].upper()])

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from jaxinpaint import inpainter, recipes, trained
+from jaxinpaint import inpainter, ready, recipes, trained
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.data.pictures import UnreadablePicture, list_pictures, matches, read_rgb
 from jaxinpaint.evaluation.baselines import BASELINES, with_version
@@ -30,7 +30,8 @@ def method(told: str, batch_size: int, manifest: Manifest) -> Method:
 
     Args:
         told: a run's folder, a network's file, an export, a folder of predictions, or the name of a
-            baseline (a folder of that name is ``./NAME``); or NAME=one of these.
+            baseline or of the network that comes along (a folder of that name is ``./NAME``); or
+            NAME=one of these.
         batch_size: how many pictures a network fills at once.
         manifest: whose cases are to be filled.
 
@@ -45,9 +46,12 @@ def method(told: str, batch_size: int, manifest: Manifest) -> Method:
     if rest in BASELINES:
         return _baseline(name or rest, rest)
     path = Path(rest)
+    if rest == ready.NAME and not path.exists():
+        return _network(name or rest, ready.NETWORK, batch_size)
     if not path.exists():
         raise ValueError(
-            f"{rest} is neither a file or folder nor a baseline ({', '.join(BASELINES)})"
+            f"{rest} is neither a file or folder nor {ready.NAME}, which comes along, nor a "
+            f"baseline ({', '.join(BASELINES)})"
         )
     if path.is_file() or (path / FILE).exists() or is_program(path):
         return _network(name or _name_of(path), path, batch_size)

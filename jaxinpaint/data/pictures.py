@@ -145,6 +145,27 @@ def read_hole(path: File) -> Missing:
     return to_rgb(image).mean(axis=-1) >= 127.5
 
 
+def read_hole_of(picture: File, photo: RGB, mask: File) -> Missing:
+    """The hole of a picture, from a mask file of its size; as `read_hole`.
+
+    Args:
+        picture: the picture's file, for messages.
+        photo: what was read from it.
+        mask: the mask's file.
+
+    Raises:
+        UnreadablePicture: as `open_upright`.
+        ValueError: if the mask has another size, or leaves nothing known.
+    """
+    hole = read_hole(mask)
+    if hole.shape != photo.shape[:2]:
+        sizes = [f"{shape[1]}x{shape[0]}" for shape in (hole.shape, photo.shape)]
+        raise ValueError(f"{mask} is {sizes[0]}, but {picture} is {sizes[1]}")
+    if hole.all():
+        raise ValueError(f"{mask} is all hole: white is missing, so nothing would be known")
+    return hole
+
+
 def list_pictures(folder: Path) -> list[Path]:
     """All picture files in a folder and the folders in it, by suffix, sorted by path.
 

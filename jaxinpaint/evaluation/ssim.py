@@ -7,12 +7,11 @@ several scales Wang, Simoncelli and Bovik, Multiscale Structural Similarity, 200
 from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array
 
 from jaxinpaint.array_typing import FeatureMap, Image, PerImage
+from jaxinpaint.ops.similarity import Moments, Similarity, gaussian, similarity
 
-K1, K2 = 0.01, 0.03
 # Of the finest scale first; they add up to one.
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
@@ -29,24 +28,9 @@ class Window(NamedTuple):
     sample: bool
 
 
-def _gaussian(side: int, sigma: float) -> tuple[float, ...]:
-    weights = np.exp(-0.5 * (np.arange(side) - side // 2) ** 2 / sigma**2)
-    return tuple(weights / weights.sum())
-
-
 # The paper's, and the one that scikit-image takes unless told otherwise.
-GAUSSIAN = Window(_gaussian(11, 1.5), sample=False)
+GAUSSIAN = Window(tuple(gaussian(11, 1.5)), sample=False)
 UNIFORM = Window((1 / 7,) * 7, sample=True)
-
-
-class _Moments(NamedTuple):
-    """Local means of two pictures, their variances and their covariance."""
-
-    mean_x: Array
-    mean_y: Array
-    var_x: Array
-    var_y: Array
-    cov: Array
 
 
 def ssim(
@@ -80,7 +64,7 @@ def ssim(
         half = len(window.weights) // 2
         pads = ((0, 0), (half, half), (half, half), (0, 0))
         estimate, truth = jnp.pad(estimate, pads), jnp.pad(truth, pads)
-    luminance, structure = _maps(estimate, truth, window)
+    luminance, structure = _terms(estimate, truth, window)
     return jnp.mean(luminance * structure, axis=(1, 2, 3))
 
 
@@ -102,7 +86,7 @@ def ms_ssim(estimate: Image, truth: Image) -> PerImage:
     _check(estimate, truth, least)
     product = jnp.ones((estimate.shape[0], estimate.shape[3]))
     for i, weight in enumerate(SCALES):
-        luminance, structure = _maps(estimate, truth, GAUSSIAN)
+        luminance, structure = _terms(estimate, truth, GAUSSIAN)
         coarsest = i == len(SCALES) - 1
         term = jnp.mean(luminance * structure if coarsest else structure, axis=(1, 2))
         product *= jnp.maximum(term, 0) ** weight
@@ -117,36 +101,27 @@ def _check(estimate: Array, truth: Array, least: int) -> None:
         raise ValueError(f"pictures of {truth.shape[1:3]} are smaller than {least} pixels")
 
 
-def _maps(estimate: Image, truth: Image, window: Window) -> tuple[FeatureMap, FeatureMap]:
-    """The luminance term, and the product of the contrast and structure terms."""
-    c1, c2 = K1**2, K2**2
-    m = _moments(estimate, truth, window)
-    luminance = (2 * m.mean_x * m.mean_y + c1) / (m.mean_x**2 + m.mean_y**2 + c1)
-    return luminance, (2 * m.cov + c2) / (m.var_x + m.var_y + c2)
-
-
-def _moments(x: Image, y: Image, window: Window) -> _Moments:
-    """Moments under a separable window, along one axis after the other.
+def _terms(x: Image, y: Image, window: Window) -> Similarity:
+    """The terms of every window, whose moments are taken along one axis after the other.
 
     A variance is the mean of the rows' variances and the variance of their means. Each is of
     differences from a mean: E[x²] - E[x]² would lose in float32 what small variances consist of.
     """
     zero = jnp.zeros_like(x)
-    moments = _along(_Moments(x, y, zero, zero, zero), window.weights, axis=2)
+    moments = _along(Moments(x, y, zero, zero, zero), window.weights, axis=2)
     moments = _along(moments, window.weights, axis=1)
-    if not window.sample:
-        return moments
-    n = len(window.weights) ** 2
-    return moments._replace(
-        **{name: n / (n - 1) * getattr(moments, name) for name in ("var_x", "var_y", "cov")}
-    )
+    if window.sample:
+        n = len(window.weights) ** 2
+        sampled = {name: n / (n - 1) * getattr(moments, name) for name in ("var_x", "var_y", "cov")}
+        moments = moments._replace(**sampled)
+    return similarity(moments)
 
 
-def _along(parts: _Moments, weights: tuple[float, ...], axis: int) -> _Moments:
+def _along(parts: Moments, weights: tuple[float, ...], axis: int) -> Moments:
     """Moments of weighted parts that lie along an axis."""
     length = parts.mean_x.shape[axis] - len(weights) + 1
     taps = [
-        (w, _Moments(*(_shifted(part, i, length, axis) for part in parts)))
+        (w, Moments(*(_shifted(part, i, length, axis) for part in parts)))
         for i, w in enumerate(weights)
     ]
     mean_x = sum(w * tap.mean_x for w, tap in taps)
@@ -154,7 +129,7 @@ def _along(parts: _Moments, weights: tuple[float, ...], axis: int) -> _Moments:
     var_x = sum(w * (tap.var_x + (tap.mean_x - mean_x) ** 2) for w, tap in taps)
     var_y = sum(w * (tap.var_y + (tap.mean_y - mean_y) ** 2) for w, tap in taps)
     cov = sum(w * (tap.cov + (tap.mean_x - mean_x) * (tap.mean_y - mean_y)) for w, tap in taps)
-    return _Moments(*map(jnp.asarray, (mean_x, mean_y, var_x, var_y, cov)))
+    return Moments(*map(jnp.asarray, (mean_x, mean_y, var_x, var_y, cov)))
 
 
 def _shifted(part: Image, start: int, length: int, axis: int) -> FeatureMap:

@@ -10,8 +10,8 @@ from jaxinpaint.objectives.reduction import (
     mean_per_image,
     require_equal_shapes,
 )
+from jaxinpaint.ops.similarity import Moments, gaussian, similarity
 
-K1, K2 = 0.01, 0.03  # of the paper
 GREY = 0.5  # what pictures are taken from: squares then lose less of what small variances are of
 
 
@@ -49,9 +49,7 @@ def dissimilarity(estimate: Image, truth: Image, *, side: int = 11, sigma: float
     mean_x, mean_y, square_x, square_y, product = means
     var_x, var_y = square_x - mean_x**2, square_y - mean_y**2
     cov = product - mean_x * mean_y
-    mean_x, mean_y = mean_x + GREY, mean_y + GREY
-    luminance = (2 * mean_x * mean_y + K1**2) / (mean_x**2 + mean_y**2 + K1**2)
-    structure = (2 * cov + K2**2) / (var_x + var_y + K2**2)
+    luminance, structure = similarity(Moments(mean_x + GREY, mean_y + GREY, var_x, var_y, cov))
     return mean_per_image(1 - luminance * structure)
 
 
@@ -67,8 +65,8 @@ def _windowed(x: Float[Array, "B N H W C"], side: int, sigma: float) -> Float[Ar
 
 def _windows(length: int, side: int, sigma: float) -> np.ndarray:
     """The weights of every window along an axis, ``[windows, length]``; of each they sum to 1."""
-    weights = np.exp(-0.5 * ((np.arange(side) - (side - 1) / 2) / sigma) ** 2)
+    weights = gaussian(side, sigma)
     laid = np.zeros((length - side + 1, length))
     for start, row in enumerate(laid):
-        row[start : start + side] = weights / weights.sum()
+        row[start : start + side] = weights
     return laid

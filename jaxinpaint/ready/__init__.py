@@ -3,3 +3,6 @@
 from pathlib import Path
 
 NETWORK = Path(__file__).parent / "membrane.safetensors"
+
+NAME = "membrane"
+"""What it is called where methods are named."""

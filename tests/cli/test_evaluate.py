@@ -125,7 +125,10 @@ def test_methods_can_be_added_and_what_is_judged_is_not_judged_again(photos, tmp
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere", "-o", "out"], "neither a file or folder nor a baseline"),
+        (
+            ["nowhere", "-o", "out"],
+            "neither a file or folder nor membrane, which comes along, nor a",
+        ),
         (["telea", "a=telea", "a=mean-colour", "-o", "out"], "two methods of one name"),
         (["a/b=telea", "-o", "out"], "is no name for a method"),
         (["telea", "-o", "out", "--size", "8"], "at least 16"),

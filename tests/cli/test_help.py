@@ -7,6 +7,7 @@ from cli.commands import ROOT
 HELP = {
     "": ("completion", "inpaint", "masks", "prepare", "train", "translate", "weights", "--version"),
     "completion": ("SHELL", "bash", "zsh", "bash-completion"),
+    "demo": ("RUN", "--host", "--port", "--max-upload", "--max-megapixels", "jaxinpaint[demo]"),
     "inpaint": ("RUN", "IMAGE", "--hole", "MASK", "--output", "-o", "white is missing"),
     "masks": ("--sampler", "lama-thick", "--output", "-o", "--no-border", "white where"),
     "prepare": ("SOURCE", "--output", "-o", "--short-side", "--pairs", "--holes", "tfds:NAME"),
