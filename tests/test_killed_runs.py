@@ -15,6 +15,7 @@ from trainer import ended, started
 TINY = ["first-run", *RUNS["first-run"], *COMMON, "--steps", str(STEPS)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pan-holes"])
 def test_runs_killed_at_random_end_as_if_nothing_had_been(name: str, tmp_path: Path) -> None:
     arguments = [name, *COMMON, *RUNS[name], "--steps", str(STEPS)]

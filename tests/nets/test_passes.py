@@ -22,6 +22,8 @@ from jaxinpaint.nets.network import Network, computed_in
 from jaxinpaint.nets.pan import pan_unet
 from jaxinpaint.nets.partial_conv_unet import partial_conv_unet
 
+pytestmark = pytest.mark.slow  # whole steps and networks, compiled many times
+
 N, SIDE = 4, 64
 IMAGE = jax.random.uniform(jax.random.key(1), (N, SIDE, SIDE, 3))
 HOLE = jnp.zeros((N, SIDE, SIDE, 1)).at[:, 16:40, 24:50].set(1)

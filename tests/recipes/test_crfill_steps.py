@@ -154,6 +154,7 @@ def moved_parts(before: TrainState, after: TrainState) -> set[str]:
 FINE = {"hallucination", "matching", "features", "matched", "fine"}
 
 
+@pytest.mark.slow
 def test_each_stage_trains_its_parts_from_what_the_last_left() -> None:
     state, moved, terms = start(), [], []
     for number in (0, 2, 4, 6):

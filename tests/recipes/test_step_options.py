@@ -22,6 +22,8 @@ from jaxinpaint.recipes import (
 from jaxinpaint.recipes.base import Batch, Metrics, TrainState
 from tests.quick_compile import quick_jit
 
+pytestmark = pytest.mark.slow  # whole steps and networks, compiled many times
+
 PARTIAL_CONV = PartialConvConfig(layer_size=2, width=1 / 16, batch_norm=False, features="random")
 CRFILL = CRFillConfig(stages=("auxiliary",), width=8, discriminator_width=4)
 COARSE = dataclasses.replace(CRFILL, stages=("coarse",))

@@ -20,6 +20,8 @@ from jaxinpaint.recipes.stepping import StepConfig
 from jaxinpaint.training.parallel import AXIS, place_on_all_devices, spread
 from tests.quick_compile import quick_jit
 
+pytestmark = pytest.mark.slow  # whole steps and networks, compiled many times
+
 FLOAT = 4  # bytes
 # What is told of a step travels with the last gradients.
 METRICS = 256
