@@ -11,8 +11,8 @@ os.environ["XLA_FLAGS"] = " ".join(
         # Where eight devices share busy cores, one may come late to what they do together: XLA ends
         # the process after 40 seconds.
         "--xla_cpu_collective_call_terminate_timeout_seconds=200",
-        # Nearly all of the time goes into compiling, of which these save half and more. (Programs
-        # that tests start as users do are compiled as users' are.)
+        # Nearly all of the time goes into compiling, of which these save half and more. (Where it
+        # matters, tests start programs without them: trainer.py, test_example_programs.py.)
         "--xla_cpu_use_fusion_emitters=false",
         "--xla_cpu_parallel_codegen_split_count=1",
         "--xla_llvm_disable_expensive_passes=true",

@@ -1,9 +1,10 @@
 """``jaxinpaint demo``: paint a hole in the browser, and see it filled."""
 
 import importlib.util
-import ipaddress
 import logging
 import os
+import signal
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 # The page sends what is painted as pictures of its own, of up to 1024x1024 pixels.
 LEAST_UPLOAD = 8_000_000
+MOST_MEGAPIXELS = 170  # Pillow refuses larger pictures
 
 
 def demo(
@@ -54,35 +56,33 @@ def demo(
     memory = None if max_memory is None else number_of_bytes(max_memory, option="--max-memory")
     if most_bytes < LEAST_UPLOAD:
         raise ValueError(f"--max-upload is {max_upload}; what is painted alone may take 8MB")
-    if max_megapixels <= 0:
-        raise ValueError(f"--max-megapixels is {max_megapixels:g}; it must be more than 0")
+    if not 0 < max_megapixels <= MOST_MEGAPIXELS:
+        raise ValueError(
+            f"--max-megapixels is {max_megapixels:g}; it must be more than 0, "
+            f"and {MOST_MEGAPIXELS} at most"
+        )
     from jaxinpaint.trained import require_there
 
     for run in runs:
         require_there(run)
     if importlib.util.find_spec("gradio") is None:
         raise ModuleNotFoundError("the demo needs Gradio: pip install 'jaxinpaint[demo]'")
-    if not _is_loopback(host):
-        log.warning("whoever reaches %s can use this page", host)
     from jaxinpaint.cli.keeping_compiled import keep_compiled
 
     keep_compiled()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # as Ctrl+C: what is temporary goes
     with tempfile.TemporaryDirectory(prefix="jaxinpaint-demo-") as folder:
-        # What users open is nobody else's on this machine, and gone when the page is.
-        os.environ["GRADIO_TEMP_DIR"] = folder
-        tempfile.tempdir = folder
+        # What users open is nobody else's on this machine, and gone when the page is. Gradio
+        # serves, from the one, copies under names made of their contents; the other is ours.
+        for name in ("served", "own"):
+            Path(folder, name).mkdir()
+        os.environ["GRADIO_TEMP_DIR"] = str(Path(folder, "served"))
+        tempfile.tempdir = str(Path(folder, "own"))
         from jaxinpaint.demo.page import page, serve
 
         fills = _fills(runs, memory)
         blocks = page(fills, most_pixels=int(max_megapixels * 1e6))
         serve(blocks, host=host, port=port, most_bytes=most_bytes)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _fills(runs: Sequence[Path], max_memory: int | None) -> "dict[str, Fill]":

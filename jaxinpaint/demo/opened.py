@@ -21,6 +21,8 @@ Fill = Callable[[RGB, Missing], RGB]
 VIEW = 1024
 # How much of a pixel the brush must have covered: its strokes have soft edges.
 COVERED = 128
+# What is taken: some of the other formats that Pillow reads are programs that other programs run.
+FORMATS = frozenset({"BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP"})
 TINT = np.array((225, 29, 72), np.uint8)
 
 
@@ -55,22 +57,24 @@ def open_photo(file: Path, *, most_pixels: int) -> Opened:
     Raises:
         UnreadablePicture: for what is no picture, or one of more pixels than may be.
     """
-    _check_pixels(file, most_pixels)
+    _check(file, most_pixels)
     picture = read_rgb(file)
     folder = Folder()
     source = Path(copyfile(file, folder.path / file.name))
     return Opened(folder, source, picture, np.zeros(picture.shape[:2], bool))
 
 
-def _check_pixels(file: Path, most: int) -> None:
-    """Refuses a picture by what its first bytes say of its size; others are left to who reads."""
+def _check(file: Path, most: int) -> None:
+    """Refuses a picture by what its first bytes say of it; what is none is left to who reads it."""
     try:
         with Image.open(file) as image:
-            width, height = image.size
+            (width, height), kind = image.size, image.format
     except Image.DecompressionBombError as error:
         raise UnreadablePicture(f"{file}: more pixels than {most / 1e6:g} million") from error
     except (OSError, SyntaxError, ValueError):
         return
+    if kind not in FORMATS:
+        raise UnreadablePicture(f"{file} is {kind}, which is not taken here; save it as PNG")
     if width * height > most:
         raise UnreadablePicture(
             f"{file} is {width}x{height}: {width * height / 1e6:g} million pixels, and "
@@ -78,14 +82,14 @@ def _check_pixels(file: Path, most: int) -> None:
         )
 
 
-def read_mask(file: Path, photo: Opened) -> Missing:
+def read_mask(file: Path, photo: Opened, *, most_pixels: int) -> Missing:
     """The hole in a mask file of the photograph's size: white is missing.
 
     Raises:
-        UnreadablePicture: for what is no picture.
+        UnreadablePicture: as `open_photo`.
         ValueError: for a mask of another size.
     """
-    _check_pixels(file, photo.filled.size)
+    _check(file, most_pixels)
     return read_hole_of(photo.source, photo.picture, file)
 
 
@@ -104,7 +108,13 @@ def hole_of_strokes(paint: UInt8[np.ndarray, "h w"], photo: Opened) -> Missing:
     Args:
         paint: how much paint is on each pixel of the view: 0 is none, 255 covers it.
         photo: the photograph that was viewed.
+
+    Raises:
+        ValueError: if it was painted on something of another size, as where the editor's own undo
+            has taken the photograph away.
     """
+    if paint.shape != view(photo.picture).shape[:2]:
+        raise ValueError("the photograph is no longer under the paint: open it once more")
     height, width = photo.filled.shape
     covered = Image.fromarray(np.where(paint < COVERED, 0, 255).astype(np.uint8))
     return np.asarray(covered.resize((width, height), Image.Resampling.NEAREST)) > 0

@@ -1,8 +1,10 @@
 """The page: a photograph, a brush, and what fills the hole."""
 
+import errno
 import html
-import signal
-import sys
+import ipaddress
+import logging
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +12,10 @@ from typing import Any, Literal
 
 import gradio as gr
 import numpy as np
+from starlette.middleware import Middleware
 
+from jaxinpaint.array_typing import Missing
+from jaxinpaint.demo.guard import Guard
 from jaxinpaint.demo.opened import (
     VIEW,
     Fill,
@@ -28,7 +33,12 @@ SYSTEM_FONTS = ("system-ui", "sans-serif")
 
 # Seconds after which files of a user who has gone are deleted, and how often that is looked for.
 KEPT, LOOKED = 3600, 600
-WAITING = 32  # fillings that may wait for their turn
+WAITING = 32  # requests that may wait for their turn
+VISITS = 16  # whose photographs are kept, the newest
+
+FIRST_PORT, LAST_PORT = 7860, 7959
+
+log = logging.getLogger(__name__)
 
 MENDABLE = (ValueError, OSError, ArithmeticError, ModuleNotFoundError)
 
@@ -52,6 +62,7 @@ def page(fills: Mapping[str, Fill], *, most_pixels: int) -> gr.Blocks:
         gr.Markdown("# jaxinpaint\nOpen a photograph, paint over what is to go, and fill the hole.")
         base = gr.State(None, time_to_live=KEPT)  # what is painted on
         result = gr.State(None, time_to_live=KEPT)
+        made = gr.State(None, time_to_live=KEPT)  # what was painted on, and what came of it
         with gr.Row():
             with gr.Column():
                 photo_file = gr.File(label="Photograph", height=150, elem_id="photo")
@@ -94,29 +105,41 @@ def page(fills: Mapping[str, Fill], *, most_pixels: int) -> gr.Blocks:
 
         def opened(file: str | None) -> list[Shown]:
             try:
-                photo = file and open_photo(Path(file), most_pixels=most_pixels)
+                photo = open_photo(Path(file), most_pixels=most_pixels) if file else None
             except MENDABLE as error:
                 # No gr.Error, after which all would stay as it is, under this file's name.
                 gr.Warning(_in_words(error, file), title="Not opened", duration=None)
                 file = photo = None
-            return [file, *_painted_on(photo or None), *_result(None, None)]
+            return [file, *_painted_on(photo), *_result(None, None)]
+
+        def hole_of_mask(file: str | None, photo: Opened) -> Missing | None:
+            return read_mask(Path(file), photo, most_pixels=most_pixels) if file else None
 
         def masked(file: str | None, photo: Opened | None, drawn: dict[str, Any]) -> Shown:
-            if photo is None:
-                return gr.skip()
+            photo = _kept(photo)
             with _told(file, photo.source):
-                hole = None if file is None else read_mask(Path(file), photo)
-            return _canvas(view(photo.picture, hole), drawn["layers"])
+                return _canvas(view(photo.picture, hole_of_mask(file, photo)), drawn["layers"])
+
+        def emptied(file: str | None, photo: Opened | None) -> Shown:
+            return masked(file, photo, {"layers": []})
 
         def filled(
             photo: Opened | None, mask: str | None, drawn: dict[str, Any], name: str
-        ) -> list[Shown]:
+        ) -> tuple[Opened, Opened]:
             photo = _kept(photo)
             with _told(mask, photo.source):
-                hole = hole_of_strokes(_paint(drawn, photo), photo)
-                if mask is not None:
-                    hole |= read_mask(Path(mask), photo)
-                return _result(photo, fill(photo, hole, fills[name]))
+                holes = [hole_of_strokes(layer[..., 3], photo) for layer in drawn["layers"]]
+                if (hole := hole_of_mask(mask, photo)) is not None:
+                    holes.append(hole)
+                hole = np.any([np.zeros_like(photo.filled), *holes], axis=0)
+                return photo, fill(photo, hole, fills[name])
+
+        def shown(photo: Opened | None, both: tuple[Opened, Opened]) -> list[Shown]:
+            before, after = both
+            if before is not photo:  # another was opened meanwhile
+                return [gr.skip()] * (1 + len(results))
+            with _told(before.source):
+                return [before, *_result(before, after)]  # set again, it is kept for longer
 
         def gone_on(photo: Opened | None) -> list[Shown]:
             return [*_painted_on(_kept(photo)), *_result(None, None)]
@@ -124,10 +147,18 @@ def page(fills: Mapping[str, Fill], *, most_pixels: int) -> gr.Blocks:
         for events, does, given, gives in (
             ([photo_file.upload, photo_file.clear], opened, photo_file, [photo_file, *all_of_it]),
             ([mask_file.upload, mask_file.clear], masked, [mask_file, base, editor], editor),
-            ([start.click], filled, [base, mask_file, editor, by], results),
+            ([editor.clear], emptied, [mask_file, base], editor),
             ([go_on.click], gone_on, result, all_of_it),
         ):
             gr.on(events, does, given, gives, api_visibility="private", concurrency_limit=1)
+        start.click(
+            filled,
+            [base, mask_file, editor, by],
+            made,
+            api_visibility="private",
+            concurrency_limit=1,
+            show_progress_on=[by, slider],
+        ).success(shown, [base, made], [base, *results], api_visibility="private")
     blocks.queue(max_size=WAITING)
     return blocks
 
@@ -159,17 +190,10 @@ def _canvas(background: np.ndarray, layers: list[np.ndarray] | None = None) -> d
     return {"background": background, "layers": layers or [], "composite": None}
 
 
-def _paint(drawn: dict[str, Any], photo: Opened) -> np.ndarray:
-    """How much paint there is on each pixel of the view."""
-    if not drawn["layers"]:
-        return np.zeros(view(photo.picture).shape[:2], np.uint8)
-    (layer,) = drawn["layers"]
-    return layer[..., 3]
-
-
 def _kept(photo: Opened | None) -> Opened:
     if photo is None:
-        raise gr.Error("The photograph was kept for an hour: open it once more.", duration=None)
+        said = "The photograph is no longer kept: open it once more."
+        raise gr.Error(said, duration=None, print_exception=False)
     return photo
 
 
@@ -180,12 +204,16 @@ def _told(*files: Path | str | None) -> Iterator[None]:
         yield
     except MENDABLE as error:
         raise gr.Error(_in_words(error, *files), duration=None, print_exception=False) from error
+    except Exception as error:  # a device's memory, say, of which libraries tell in their own ways
+        log.exception("not filled")
+        said = "This went wrong; the terminal of the demo says how. --max-memory may help."
+        raise gr.Error(said, duration=None, print_exception=False) from error
 
 
 def _in_words(error: Exception, *files: Path | str | None) -> str:
     said = " ".join(str(error).split())
     for file in filter(None, files):
-        said = said.replace(str(file), Path(file).name)
+        said = said.replace(f"{Path(file).parent}/", "")
     return html.escape(said)
 
 
@@ -197,12 +225,21 @@ def serve(blocks: gr.Blocks, *, host: str, port: int | None, most_bytes: int) ->
         host: the address to listen at.
         port: the port; None takes 7860 or the next that is free.
         most_bytes: that a file may have.
+
+    Raises:
+        ValueError: if the port is taken, or the address is none of this machine's.
     """
+    port = _free_port(host, port)
+    if not is_loopback(host):
+        log.warning("whoever reaches %s can use this page", host)
+    guard = Middleware(Guard, hosts=LOOPBACK if is_loopback(host) else None)
     footer: list[Literal["api", "gradio", "settings", "runs"] | dict[str, str]] = []
     blocks.launch(
-        server_name=host,
+        server_name=f"[{host}]" if ":" in host else host,
         server_port=port,
         max_file_size=most_bytes,
+        state_session_capacity=VISITS,
+        app_kwargs={"middleware": [guard]},
         quiet=True,
         share=False,
         ssr_mode=False,
@@ -212,6 +249,31 @@ def serve(blocks: gr.Blocks, *, host: str, port: int | None, most_bytes: int) ->
         prevent_thread_lock=True,
         theme=gr.themes.Default(font=SYSTEM_FONTS, font_mono=("ui-monospace", "monospace")),
     )
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # as Ctrl+C: what is temporary goes
     print(f"at {blocks.local_url} until Ctrl+C", flush=True)
     blocks.block_thread()
+
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _free_port(host: str, port: int | None) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for number in range(FIRST_PORT, LAST_PORT + 1) if port is None else (port,):
+        with socket.socket(family) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tried.bind((host, number))
+                return tried.getsockname()[1]
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise ValueError(f"can't listen at {host}: {error.strerror}") from error
+    taken = f"port {port} is" if port is not None else f"ports {FIRST_PORT} to {LAST_PORT} are"
+    raise ValueError(f"{taken} taken at {host}; say another by --port")

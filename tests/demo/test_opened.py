@@ -108,16 +108,29 @@ def test_pictures_that_are_none_or_too_large(tmp_path: Path) -> None:
         open_photo(tmp_path / "cut.png", most_pixels=10**6)
 
 
+def test_formats_that_are_programs_are_refused(tmp_path: Path) -> None:
+    Image.fromarray(PHOTO).save(tmp_path / "photo.eps")
+    (tmp_path / "photo.eps").rename(tmp_path / "photo.png")
+    with pytest.raises(UnreadablePicture, match="is EPS, which is not taken"):
+        open_photo(tmp_path / "photo.png", most_pixels=10**6)
+
+
+def test_paint_on_something_else_is_refused(tmp_path: Path) -> None:
+    photo = opened(tmp_path / "photo.png")
+    with pytest.raises(ValueError, match="no longer under the paint"):
+        hole_of_strokes(np.full((VIEW, VIEW), 255, np.uint8), photo)
+
+
 def test_masks_are_of_the_photograph(tmp_path: Path) -> None:
     photo = opened(tmp_path / "photo.png")
     Image.fromarray(HOLE).save(tmp_path / "hole.png")
-    np.testing.assert_array_equal(read_mask(tmp_path / "hole.png", photo), HOLE)
+    np.testing.assert_array_equal(read_mask(tmp_path / "hole.png", photo, most_pixels=10**6), HOLE)
     Image.fromarray(HOLE[:, 1:]).save(tmp_path / "other.png")
     with pytest.raises(ValueError, match=r"other\.png is 59x40, but .*photo\.png is 60x40"):
-        read_mask(tmp_path / "other.png", photo)
+        read_mask(tmp_path / "other.png", photo, most_pixels=10**6)
     Image.new("L", (6000, 4000)).save(tmp_path / "huge.png")
     with pytest.raises(UnreadablePicture, match="are the most"):  # before it is decoded
-        read_mask(tmp_path / "huge.png", photo)
+        read_mask(tmp_path / "huge.png", photo, most_pixels=10**6)
 
 
 def test_files_go_with_the_photograph(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
+from cli.commands import typed
 from PIL import Image
 
 import jaxinpaint
@@ -70,6 +71,11 @@ def photo_opened(page: "Page", demo: Served, photo: Path = PHOTO) -> None:
     page.set_input_files("#photo input[type=file]", photo)
     page.wait_for_selector("#editor canvas", timeout=SOON)
     page.wait_for_function("document.querySelector('#fill').disabled === false")
+
+
+def mask_opened(page: "Page", path: Path) -> None:
+    page.set_input_files("#mask input[type=file]", path)
+    page.locator("#mask", has_text=path.stem).wait_for(timeout=SOON)
 
 
 def stroke(page: "Page", *places: tuple[float, float]) -> None:
@@ -166,8 +172,7 @@ def test_a_mask_is_filled_as_the_command_fills_it(
 ) -> None:
     path, hole = mask(tmp_path / "hole.png", slice(100, 160), slice(200, 260))
     photo_opened(page, demo)
-    page.set_input_files("#mask input[type=file]", path)
-    page.wait_for_timeout(1000)
+    mask_opened(page, path)
     fill(page)
     found, photo = downloaded(page, tmp_path), read_rgb(PHOTO)
     np.testing.assert_array_equal(found, jaxinpaint.load()(photo, hole))
@@ -176,7 +181,7 @@ def test_a_mask_is_filled_as_the_command_fills_it(
 def test_another_method_fills(page: "Page", demo: Served, tmp_path: Path) -> None:
     path, hole = mask(tmp_path / "hole.png", slice(100, 160), slice(200, 260))
     photo_opened(page, demo)
-    page.set_input_files("#mask input[type=file]", path)
+    mask_opened(page, path)
     page.click("#by input")
     page.get_by_role("option", name="mean-colour").click()
     fill(page)
@@ -194,11 +199,13 @@ def test_what_is_wrong_is_said(page: "Page", demo: Served, tmp_path: Path) -> No
         (text, "text.png: not a picture that Pillow can read"),
         (many, "many.png is 500x500: 0.25 million pixels, and 0.2 million are the most"),
     ):
-        page.goto(demo.url)
+        photo_opened(page, demo)
+        page.locator("#photo button[aria-label='Clear']").click()
+        page.wait_for_function("document.querySelector('#fill').disabled === true")
         page.set_input_files("#photo input[type=file]", file)
         assert said in error(page)
+        page.locator("#photo", has_text=file.stem).wait_for(state="detached", timeout=SOON)
         assert page.locator("#fill").is_disabled()
-        assert file.name not in page.locator("#photo").inner_text()
     photo_opened(page, demo)
     page.click("#fill")
     assert "there is no hole" in error(page)
@@ -228,8 +235,7 @@ def test_users_do_not_see_each_other(chromium: "Browser", demo: Served, tmp_path
         masks.append(mask(folder / "hole.png", rows, slice(100, 200)))
         pages.append(chromium.new_context().new_page())
         photo_opened(pages[i], demo, folder / "chelsea.png")
-        pages[i].set_input_files("#mask input[type=file]", masks[i][0])
-        pages[i].wait_for_timeout(1000)
+        mask_opened(pages[i], masks[i][0])
     for page in pages:  # both at once
         page.click("#fill")
     for i, page in enumerate(pages):
@@ -240,11 +246,69 @@ def test_users_do_not_see_each_other(chromium: "Browser", demo: Served, tmp_path
         page.context.close()
 
 
-@pytest.mark.parametrize("path", ["/etc/hostname", "{folder}", "{folder}/..", "{package}", "."])
-def test_no_other_file_is_served(demo: Served, path: str) -> None:
-    package = Path(jaxinpaint.__file__)
-    (folder,) = demo.folder.iterdir()
-    told = path.format(folder=folder, package=package)
+def test_paint_and_mask_are_one_hole_and_the_bin_takes_paint_alone(
+    page: "Page", demo: Served, tmp_path: Path
+) -> None:
+    path, hole = mask(tmp_path / "hole.png", slice(240, 280), slice(20, 60))
+    photo_opened(page, demo)
+    mask_opened(page, path)
+    stroke(page, (0.45, 0.3), (0.6, 0.3))
+    fill(page)
+    both = changed(read_rgb(PHOTO), downloaded(page, tmp_path))
+    assert both[hole].mean() > 0.9  # a pixel may be filled with what it was
+    assert both[:150].any()
+
+    page.click("#editor button[aria-label='Clear canvas']")
+    page.wait_for_timeout(2000)  # the photograph is put back
+    fill(page)
+    left = changed(read_rgb(PHOTO), downloaded(page, tmp_path))
+    assert left[hole].mean() > 0.9
+    assert not np.any(left & ~hole)
+
+
+def refusal(url: str, **headers: str) -> int:
     with pytest.raises(HTTPError) as refused:
-        urlopen(f"{demo.url}gradio_api/file={told}")
-    assert refused.value.code in (403, 404)
+        urlopen(Request(url, headers=headers))
+    with refused.value as answer:
+        return answer.code
+
+
+def test_no_other_file_is_served(demo: Served) -> None:
+    (folder,) = demo.folder.iterdir()
+    secret = folder / "own" / "secret.txt"
+    secret.write_text("secret")
+    package = Path(jaxinpaint.__file__)
+    for file in (secret, package, Path("/etc/hostname"), folder / "served/../own/secret.txt"):
+        assert refusal(f"{demo.url}gradio_api/file={file}") == 403
+    assert refusal(f"{demo.url}gradio_api/file=https://example.org/") == 403
+    secret.unlink()
+
+
+def test_other_sites_are_refused(demo: Served) -> None:
+    assert refusal(demo.url, Host="example.org") == 403
+    assert refusal(demo.url, Origin="http://example.org") == 403
+    with urlopen(Request(demo.url, headers={"Origin": demo.url.rstrip("/")})) as answer:
+        assert answer.status == 200
+
+
+def test_a_port_that_is_taken_is_told(demo: Served, tmp_path: Path) -> None:
+    port = demo.url.rstrip("/").rpartition(":")[2]
+    done = typed("demo", "--port", port, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"error: port {port} is taken at 127.0.0.1; say another by --port\n" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["nowhere"], "error: nowhere"),
+        (["--max-upload", "1MB"], "error: --max-upload is 1MB; what is painted alone may take 8MB"),
+        (["--max-megapixels", "0"], "error: --max-megapixels is 0; it must be more than 0"),
+        (["--host", "192.0.2.1"], "error: can't listen at 192.0.2.1: "),
+    ],
+)
+def test_options_that_can_not_be(options: list[str], told: str, tmp_path: Path) -> None:
+    done = typed("demo", *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
