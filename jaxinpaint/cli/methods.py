@@ -47,7 +47,7 @@ def method(told: str, batch_size: int, manifest: Manifest) -> Method:
         return _baseline(name or rest, rest)
     path = Path(rest)
     if rest == ready.NAME and not path.exists():
-        return _network(name or rest, ready.NETWORK, batch_size)
+        return _network(name or rest, ready.NETWORK, batch_size, said=f"{rest}, which comes along")
     if not path.exists():
         raise ValueError(
             f"{rest} is neither a file or folder nor {ready.NAME}, which comes along, nor a "
@@ -140,7 +140,7 @@ def _format(path: Path, size: int) -> str | None:
         raise UnreadablePicture(f"{path}: not a picture that Pillow can read") from error
 
 
-def _network(name: str, path: Path, batch_size: int) -> Method:
+def _network(name: str, path: Path, batch_size: int, said: str = "") -> Method:
     fill = _spread(inpainter.load(path))
 
     def paint(cases: Sequence[Case]) -> np.ndarray:
@@ -155,7 +155,7 @@ def _network(name: str, path: Path, batch_size: int) -> Method:
             names = f"{cases[0].row.name} to {cases[-1].row.name}"
             raise ValueError(f"{name} can't fill one of the cases {names}: {error}") from error
 
-    return Method(name, paint, _fingerprint(path, fill.variables), {"network": str(path)})
+    return Method(name, paint, _fingerprint(path, fill.variables), {"network": said or str(path)})
 
 
 def _spread(fill: Inpainter) -> Inpainter:

@@ -144,7 +144,7 @@ def test_a_hole_is_painted_and_filled_and_painted_on(
     photo_opened(page, demo)
     stroke(page, (0.45, 0.45), (0.6, 0.6))
     fill(page)
-    page.screenshot(path=screenshots / "demo.png")
+    page.screenshot(path=screenshots / "demo.png", full_page=True)
     first, photo = downloaded(page, tmp_path), read_rgb(PHOTO)
     assert first.shape == photo.shape
     hole = changed(photo, first)
@@ -301,7 +301,7 @@ def test_a_port_that_is_taken_is_told(demo: Served, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["nowhere"], "error: nowhere"),
+        (["nowhere"], "error: there is no run folder and no file nowhere"),
         (["--max-upload", "1MB"], "error: --max-upload is 1MB; what is painted alone may take 8MB"),
         (["--max-megapixels", "0"], "error: --max-megapixels is 0; it must be more than 0"),
         (["--host", "192.0.2.1"], "error: can't listen at 192.0.2.1: "),

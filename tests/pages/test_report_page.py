@@ -35,13 +35,12 @@ def test_a_report_is_read_without_a_network(page: "Page", report: Path, screensh
 
 
 def extract(page: "Page") -> "FloatRect":
-    """From the scores' title to the end of the first pictures, without what is folded away."""
-    top, bottom = (
-        page.locator(found).first.bounding_box() for found in ("h1", "h4:has-text('Worst')")
-    )
+    """From the curves to the end of the first pictures."""
+    ends = ("h2:has-text('by missing share')", "h4:has-text('Worst')")
+    top, bottom = (page.locator(found).first.bounding_box() for found in ends)
     assert top
     assert bottom
-    return {"x": 0, "y": top["y"] - 10, "width": 1000, "height": bottom["y"] - top["y"]}
+    return {"x": 0, "y": top["y"] - 20, "width": 1000, "height": bottom["y"] - top["y"]}
 
 
 def test_scores_are_sorted_by_a_click(page: "Page", report: Path) -> None:
