@@ -5,10 +5,10 @@ import html
 import ipaddress
 import logging
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import gradio as gr
 import numpy as np
@@ -47,7 +47,7 @@ Shown = Any
 
 
 def page(fills: Mapping[str, Fill], *, most_pixels: int) -> gr.Blocks:
-    """The page; ``launch`` serves it.
+    """The page; `serve` serves it.
 
     Each user's photograph is in a state of the session, which no other session sees; one filling
     runs at a time, in the order of asking.
@@ -59,108 +59,134 @@ def page(fills: Mapping[str, Fill], *, most_pixels: int) -> gr.Blocks:
     with gr.Blocks(
         title="jaxinpaint", analytics_enabled=False, delete_cache=(LOOKED, KEPT)
     ) as blocks:
-        gr.Markdown("# jaxinpaint\nOpen a photograph, paint over what is to go, and fill the hole.")
-        base = gr.State(None, time_to_live=KEPT)  # what is painted on
-        result = gr.State(None, time_to_live=KEPT)
-        made = gr.State(None, time_to_live=KEPT)  # what was painted on, and what came of it
-        with gr.Row():
-            with gr.Column():
-                photo_file = gr.File(label="Photograph", height=150, elem_id="photo")
-                mask_file = gr.File(
-                    label="Or a mask of its size: white is missing",
-                    height=150,
-                    elem_id="mask",
-                    visible=False,
-                )
-                editor = gr.ImageEditor(
-                    label="Paint over what is to go",
-                    elem_id="editor",
-                    visible=False,
-                    height=520,
-                    sources=(),
-                    transforms=(),
-                    layers=False,
-                    brush=gr.Brush(colors=[BRUSH], color_mode="fixed", default_size=24),
-                    canvas_size=(VIEW, VIEW),
-                    format="png",  # webp, the default, would change the paint
-                )
-            with gr.Column():
-                by = gr.Dropdown(list(fills), label="Filled by", elem_id="by")
-                start = gr.Button("Fill", variant="primary", elem_id="fill", interactive=False)
-                slider = gr.ImageSlider(
-                    label="Before and after",
-                    elem_id="result",
-                    visible=False,
-                    interactive=False,
-                    format="png",
-                    buttons=["fullscreen"],
-                )
-                with gr.Row():
-                    go_on = gr.Button("Paint on this", elem_id="go-on", visible=False)
-                    download = gr.DownloadButton(
-                        "Download in full size", elem_id="download", visible=False
-                    )
-        results = [result, slider, go_on, download]
-        all_of_it = [base, mask_file, editor, start, *results]
-
-        def opened(file: str | None) -> list[Shown]:
-            try:
-                photo = open_photo(Path(file), most_pixels=most_pixels) if file else None
-            except MENDABLE as error:
-                # No gr.Error, after which all would stay as it is, under this file's name.
-                gr.Warning(_in_words(error, file), title="Not opened", duration=None)
-                file = photo = None
-            return [file, *_painted_on(photo), *_result(None, None)]
-
-        def hole_of_mask(file: str | None, photo: Opened) -> Missing | None:
-            return read_mask(Path(file), photo, most_pixels=most_pixels) if file else None
-
-        def masked(file: str | None, photo: Opened | None, drawn: dict[str, Any]) -> Shown:
-            photo = _kept(photo)
-            with _told(file, photo.source):
-                return _canvas(view(photo.picture, hole_of_mask(file, photo)), drawn["layers"])
-
-        def emptied(file: str | None, photo: Opened | None) -> Shown:
-            return masked(file, photo, {"layers": []})
-
-        def filled(
-            photo: Opened | None, mask: str | None, drawn: dict[str, Any], name: str
-        ) -> tuple[Opened, Opened]:
-            photo = _kept(photo)
-            with _told(mask, photo.source):
-                holes = [hole_of_strokes(layer[..., 3], photo) for layer in drawn["layers"]]
-                if (hole := hole_of_mask(mask, photo)) is not None:
-                    holes.append(hole)
-                hole = np.any([np.zeros_like(photo.filled), *holes], axis=0)
-                return photo, fill(photo, hole, fills[name])
-
-        def shown(photo: Opened | None, both: tuple[Opened, Opened]) -> list[Shown]:
-            before, after = both
-            if before is not photo:  # another was opened meanwhile
-                return [gr.skip()] * (1 + len(results))
-            with _told(before.source):
-                return [before, *_result(before, after)]  # set again, it is kept for longer
-
-        def gone_on(photo: Opened | None) -> list[Shown]:
-            return [*_painted_on(_kept(photo)), *_result(None, None)]
-
-        for events, does, given, gives in (
-            ([photo_file.upload, photo_file.clear], opened, photo_file, [photo_file, *all_of_it]),
-            ([mask_file.upload, mask_file.clear], masked, [mask_file, base, editor], editor),
-            ([editor.clear], emptied, [mask_file, base], editor),
-            ([go_on.click], gone_on, result, all_of_it),
-        ):
-            gr.on(events, does, given, gives, api_visibility="private", concurrency_limit=1)
-        start.click(
-            filled,
-            [base, mask_file, editor, by],
-            made,
-            api_visibility="private",
-            concurrency_limit=1,
-            show_progress_on=[by, slider],
-        ).success(shown, [base, made], [base, *results], api_visibility="private")
+        _behave(_laid_out(list(fills)), fills, most_pixels)
     blocks.queue(max_size=WAITING)
     return blocks
+
+
+class _Parts(NamedTuple):
+    """What is on the page, and what is kept of a visit behind it."""
+
+    photo_file: gr.File
+    mask_file: gr.File
+    editor: gr.ImageEditor
+    by: gr.Dropdown
+    start: gr.Button
+    slider: gr.ImageSlider
+    go_on: gr.Button
+    download: gr.DownloadButton
+    base: gr.State  # what is painted on
+    result: gr.State
+    made: gr.State  # what was painted on, and what came of it
+
+
+def _laid_out(names: Sequence[str]) -> _Parts:
+    gr.Markdown("# jaxinpaint\nOpen a photograph, paint over what is to go, and fill the hole.")
+    base, result, made = (gr.State(None, time_to_live=KEPT) for _ in range(3))
+    with gr.Row():
+        with gr.Column():
+            photo_file = gr.File(label="Photograph", height=150, elem_id="photo")
+            mask_file = gr.File(
+                label="Or a mask of its size: white is missing",
+                height=150,
+                elem_id="mask",
+                visible=False,
+            )
+            editor = gr.ImageEditor(
+                label="Paint over what is to go",
+                elem_id="editor",
+                visible=False,
+                height=520,
+                sources=(),
+                transforms=(),
+                layers=False,
+                brush=gr.Brush(colors=[BRUSH], color_mode="fixed", default_size=24),
+                canvas_size=(VIEW, VIEW),
+                format="png",  # webp, the default, would change the paint
+            )
+        with gr.Column():
+            by = gr.Dropdown(list(names), label="Filled by", elem_id="by")
+            start = gr.Button("Fill", variant="primary", elem_id="fill", interactive=False)
+            slider = gr.ImageSlider(
+                label="Before and after",
+                elem_id="result",
+                visible=False,
+                interactive=False,
+                format="png",
+                buttons=["fullscreen"],
+            )
+            with gr.Row():
+                go_on = gr.Button("Paint on this", elem_id="go-on", visible=False)
+                download = gr.DownloadButton(
+                    "Download in full size", elem_id="download", visible=False
+                )
+    return _Parts(
+        photo_file, mask_file, editor, by, start, slider, go_on, download, base, result, made
+    )
+
+
+def _behave(on: _Parts, fills: Mapping[str, Fill], most_pixels: int) -> None:
+    """What happens when something is opened, painted, or pressed."""
+
+    def opened(file: str | None) -> list[Shown]:
+        try:
+            photo = open_photo(Path(file), most_pixels=most_pixels) if file else None
+        except MENDABLE as error:
+            # No gr.Error, after which all would stay as it is, under this file's name.
+            gr.Warning(_in_words(error, file), title="Not opened", duration=None)
+            file = photo = None
+        return [file, *_painted_on(photo), *_result(None, None)]
+
+    def hole_of_mask(file: str | None, photo: Opened) -> Missing:
+        if file is None:
+            return np.zeros_like(photo.filled)
+        return read_mask(Path(file), photo, most_pixels=most_pixels)
+
+    def masked(file: str | None, photo: Opened | None, drawn: dict[str, Any]) -> Shown:
+        photo = _kept(photo)
+        with _told(file, photo.source):
+            return _canvas(view(photo.picture, hole_of_mask(file, photo)), drawn["layers"])
+
+    def emptied(file: str | None, photo: Opened | None) -> Shown:
+        return masked(file, photo, {"layers": []})
+
+    def filled(
+        photo: Opened | None, mask: str | None, drawn: dict[str, Any], name: str
+    ) -> tuple[Opened, Opened]:
+        photo = _kept(photo)
+        with _told(mask, photo.source):
+            strokes = [hole_of_strokes(layer[..., 3], photo) for layer in drawn["layers"]]
+            hole = np.any([hole_of_mask(mask, photo), *strokes], axis=0)
+            return photo, fill(photo, hole, fills[name])
+
+    def shown(photo: Opened | None, made: tuple[Opened, Opened]) -> list[Shown]:
+        before, after = made
+        if before is not photo:  # another was opened meanwhile
+            return [gr.skip()] * (1 + len(results))
+        with _told(before.source):
+            return [before, *_result(before, after)]  # set again, it is kept for longer
+
+    def gone_on(photo: Opened | None) -> list[Shown]:
+        return [*_painted_on(_kept(photo)), *_result(None, None)]
+
+    results = [on.result, on.slider, on.go_on, on.download]
+    all_of_it = [on.base, on.mask_file, on.editor, on.start, *results]
+    photo, mask = on.photo_file, on.mask_file
+    for events, does, given, gives in (
+        ([photo.upload, photo.clear], opened, photo, [photo, *all_of_it]),
+        ([mask.upload, mask.clear], masked, [mask, on.base, on.editor], on.editor),
+        ([on.editor.clear], emptied, [mask, on.base], on.editor),
+        ([on.go_on.click], gone_on, on.result, all_of_it),
+    ):
+        gr.on(events, does, given, gives, api_visibility="private", concurrency_limit=1)
+    on.start.click(
+        filled,
+        [on.base, mask, on.editor, on.by],
+        on.made,
+        api_visibility="private",
+        concurrency_limit=1,
+        show_progress_on=[on.by, on.slider],
+    ).success(shown, [on.base, on.made], [on.base, *results], api_visibility="private")
 
 
 def _painted_on(photo: Opened | None) -> list[Shown]:
