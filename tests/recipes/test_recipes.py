@@ -170,6 +170,15 @@ def assert_close(state: TrainState, other: TrainState, config: RecipeConfig) -> 
 METRICS: dict[RecipeConfig, float] = {RANDOM_REGION: 5e-3}
 
 
+def assert_told_alike(metrics: Metrics, others: Metrics, config: RecipeConfig) -> None:
+    for name, mean in metrics.items():
+        told = others[name]
+        # Sums in another order; of updates, some of a few hundred are others, as `assert_close` has
+        # it.
+        rtol = 5e-3 if name.endswith("update_norm") else METRICS.get(config, 1e-4)
+        np.testing.assert_allclose(told.total / told.n, mean.total / mean.n, rtol=rtol)
+
+
 @each
 def test_learns_a_batch_by_heart_compiled_once_with_nothing_moved_to_the_host(
     config: RecipeConfig,
@@ -198,12 +207,7 @@ def assert_eight_make_the_step_of_one(config: RecipeConfig, placement: Placement
     )
     on_eight, on_eight_metrics = eight(start(config), batch(config))
     assert_close(on_eight, state, config)
-    for name, mean in metrics.items():
-        told = on_eight_metrics[name]
-        # Sums in another order.
-        np.testing.assert_allclose(
-            told.total / told.n, mean.total / mean.n, rtol=METRICS.get(config, 1e-4)
-        )
+    assert_told_alike(metrics, on_eight_metrics, config)
 
 
 @each
@@ -233,12 +237,7 @@ def test_replicas_under_pmap_make_the_same_step(config: RecipeConfig) -> None:
     first = jax.tree.map(lambda leaf: leaf[0], replicas)
     last = jax.tree.map(lambda leaf: leaf[-1], replicas)
     assert_close(first, state, config)
-    for name, mean in metrics.items():
-        told = replica_metrics[name]
-        # Sums in another order.
-        np.testing.assert_allclose(
-            told.total / told.n, mean.total / mean.n, rtol=METRICS.get(config, 1e-4)
-        )
+    assert_told_alike(metrics, replica_metrics, config)
     for a, b in zip(numbers(first), numbers(last), strict=True):
         np.testing.assert_array_equal(a, b)
 
