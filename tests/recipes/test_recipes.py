@@ -166,16 +166,15 @@ def assert_close(state: TrainState, other: TrainState, config: RecipeConfig) -> 
         np.testing.assert_allclose(one, same, rtol=1e-3, atol=2.1 * rates[name])
 
 
-# Programs that round differently: a pixel on the edge of a region may change sides.
-METRICS: dict[RecipeConfig, float] = {RANDOM_REGION: 5e-3}
+# Programs that round differently: a pixel on the edge of a region may change sides; and the smooth
+# fill of a patch of one colour is the truth but for rounding, whose sign is the gradient of L1.
+METRICS: dict[RecipeConfig, float] = {RANDOM_REGION: 5e-3, MEMBRANE: 5e-3}
 
 
 def assert_told_alike(metrics: Metrics, others: Metrics, config: RecipeConfig) -> None:
     for name, mean in metrics.items():
         told = others[name]
-        # Sums in another order; of updates, some of a few hundred are others, as `assert_close` has
-        # it.
-        rtol = 5e-3 if name.endswith("update_norm") else METRICS.get(config, 1e-4)
+        rtol = METRICS.get(config, 1e-4)  # sums in another order
         np.testing.assert_allclose(told.total / told.n, mean.total / mean.n, rtol=rtol)
 
 
