@@ -54,7 +54,7 @@ ROOMS = {
         "trained",
         "windows",
     },
-    "demo": {"array_typing", "data"},
+    "demo": {"array_typing", "data", "evaluation.baselines"},
     "translator": {
         "array_typing",
         "compiling",

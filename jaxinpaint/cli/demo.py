@@ -15,7 +15,7 @@ import tyro
 from jaxinpaint.cli.units import number_of_bytes
 
 if TYPE_CHECKING:
-    from jaxinpaint.demo.opened import Fill
+    from jaxinpaint.evaluation.baselines import Fill
 
 log = logging.getLogger(__name__)
 
@@ -101,5 +101,5 @@ def _fills(runs: Sequence[Path], max_memory: int | None) -> "dict[str, Fill]":
         try:
             fills[with_version(name)] = baseline
         except ModuleNotFoundError as missing:
-            log.info("without %s: %s", name, missing)
+            log.warning("without %s: %s", name, missing)
     return fills

@@ -20,7 +20,7 @@ class Guard:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serves a request or answers 403."""
-        if scope["type"] in ("http", "websocket") and self._refuses(scope):
+        if scope["type"] == "http" and self._refuses(scope):  # Gradio has no other requests
             await send({"type": "http.response.start", "status": 403, "headers": []})
             await send({"type": "http.response.body", "body": b"refused"})
         else:

@@ -1,7 +1,6 @@
 """A photograph on which holes are painted and filled, in full size; the page sees small views."""
 
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copyfile, rmtree
@@ -14,8 +13,7 @@ from PIL import Image
 from jaxinpaint.array_typing import RGB, Missing
 from jaxinpaint.data.pictures import UnreadablePicture, read_hole_of, read_rgb
 from jaxinpaint.data.rewriting import write_filled
-
-Fill = Callable[[RGB, Missing], RGB]
+from jaxinpaint.evaluation.baselines import Fill
 
 # The long side of what browsers show and are painted on, in pixels.
 VIEW = 1024

@@ -18,7 +18,6 @@ from jaxinpaint.array_typing import Missing
 from jaxinpaint.demo.guard import Guard
 from jaxinpaint.demo.opened import (
     VIEW,
-    Fill,
     Opened,
     fill,
     hole_of_strokes,
@@ -27,6 +26,7 @@ from jaxinpaint.demo.opened import (
     save,
     view,
 )
+from jaxinpaint.evaluation.baselines import Fill
 
 BRUSH = "#e11d48"
 SYSTEM_FONTS = ("system-ui", "sans-serif")
@@ -36,6 +36,7 @@ KEPT, LOOKED = 3600, 600
 WAITING = 32  # requests that may wait for their turn
 VISITS = 16  # whose photographs are kept, the newest
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")  # what browsers here may call this machine
 FIRST_PORT, LAST_PORT = 7860, 7959
 
 log = logging.getLogger(__name__)
@@ -256,9 +257,10 @@ def serve(blocks: gr.Blocks, *, host: str, port: int | None, most_bytes: int) ->
         ValueError: if the port is taken, or the address is none of this machine's.
     """
     port = _free_port(host, port)
-    if not is_loopback(host):
+    local = _is_loopback(host)
+    if not local:
         log.warning("whoever reaches %s can use this page", host)
-    guard = Middleware(Guard, hosts=LOOPBACK if is_loopback(host) else None)
+    guard = Middleware(Guard, hosts=(host, *LOOPBACK) if local else None)
     footer: list[Literal["api", "gradio", "settings", "runs"] | dict[str, str]] = []
     blocks.launch(
         server_name=f"[{host}]" if ":" in host else host,
@@ -279,10 +281,7 @@ def serve(blocks: gr.Blocks, *, host: str, port: int | None, most_bytes: int) ->
     blocks.block_thread()
 
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-def is_loopback(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     """Whether only this machine reaches an address."""
     try:
         return ipaddress.ip_address(host).is_loopback
