@@ -1,4 +1,4 @@
-"""Draws filled.png: a photograph that comes along, with holes, and filled by the network that does.
+"""Draws a hole, and filled.png: a photograph that comes along with it, and filled by the network.
 
 python docs/make_filled.py
 """
@@ -16,6 +16,7 @@ from jaxinpaint.inpainter import Inpainter
 HERE = Path(__file__).parent
 PHOTO = Path(jaxinpaint.__file__).parent / "data" / "photographs" / "held_out" / "chelsea.png"
 PICTURE = HERE / "pictures" / "filled.png"
+HOLE = HERE.parent / "examples" / "hole.png"
 GAP = 6
 WHITE = 255
 
@@ -41,4 +42,6 @@ def drawn(inpainter: Inpainter, photo: RGB) -> RGB:
 
 
 if __name__ == "__main__":
-    Image.fromarray(drawn(jaxinpaint.load(), read_rgb(PHOTO))).save(PICTURE, optimize=True)
+    photo = read_rgb(PHOTO)
+    Image.fromarray(scratched(*photo.shape[:2])).save(HOLE, optimize=True)
+    Image.fromarray(drawn(jaxinpaint.load(), photo)).save(PICTURE, optimize=True)

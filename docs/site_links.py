@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent.parent
 # Pages of the site that lie elsewhere in the repository.
 ELSEWHERE = {
     "benchmarks.md": "benchmarks/README.md",
+    "model-card.md": "jaxinpaint/ready/MODEL_CARD.md",
     "contributing.md": "CONTRIBUTING.md",
     "changelog.md": "CHANGELOG.md",
 }

@@ -30,6 +30,10 @@ NOT_HOLES = (
 )
 
 
+class FillsNoHoles(ValueError):
+    """Of a network that does something else."""
+
+
 class Filled(NamedTuple):
     """A filled picture, or a batch of them, in the shape and dtype of the pictures given.
 
@@ -176,10 +180,10 @@ def of(recipe: Recipe, variables: Variables, *, max_memory: int | None = None) -
         max_memory: bytes that filling a picture may take, if there is a limit.
 
     Raises:
-        ValueError: if the recipe makes pictures from others instead.
+        FillsNoHoles: if the recipe makes pictures from others instead.
     """
     if recipe.inpaint is None:
-        raise ValueError(NOT_HOLES)
+        raise FillsNoHoles(NOT_HOLES)
     run = fast_jit(recipe.inpaint)
     budget = None if max_memory is None else Budget(max_memory, planned(run))
     return Inpainter(run, variables, recipe.takes, budget)
@@ -198,13 +202,17 @@ def load(path: Path | str = NETWORK, *, max_memory: int | None = None) -> Inpain
     Raises:
         NoRun: if a folder is no run.
         UnreadableWeights: if a file is damaged, or of no network that is known.
-        ValueError: if a run has no checkpoint that can be read, or the network fills no holes.
+        FillsNoHoles: if the network makes pictures from others instead.
+        ValueError: if a run has no checkpoint that can be read.
     """
     path = Path(path)
     limit = available() if max_memory is None else max_memory
-    if is_program(path):
-        return of_program(read_program(path), max_memory=limit)
-    return of(*trained.read(path), max_memory=limit)
+    try:
+        if is_program(path):
+            return of_program(read_program(path), max_memory=limit)
+        return of(*trained.read(path), max_memory=limit)
+    except FillsNoHoles as error:  # of several that were named, which
+        raise FillsNoHoles(f"{path}: {error}") from None
 
 
 def of_program(program: Program, *, max_memory: int | None = None) -> Inpainter:
@@ -215,10 +223,10 @@ def of_program(program: Program, *, max_memory: int | None = None) -> Inpainter:
         max_memory: as for `of`.
 
     Raises:
-        ValueError: if it makes pictures from others instead.
+        FillsNoHoles: if it makes pictures from others instead.
     """
     if program.inputs != INPAINT:
-        raise ValueError(NOT_HOLES)
+        raise FillsNoHoles(NOT_HOLES)
 
     def run(variables: Variables, image: np.ndarray, hole: np.ndarray) -> Inpainted:
         composite, output = program.call(image, hole)

@@ -16,6 +16,7 @@ from jaxinpaint.recipes import PartialConvConfig, Recipe, RecipeConfig, StepConf
 from jaxinpaint.recipes.base import with_average
 from jaxinpaint.recipes.converting import NAME, converter
 from jaxinpaint.training.loop import LoopConfig
+from jaxinpaint.whole_files import replaced
 
 FILE = "config.yaml"
 
@@ -75,10 +76,8 @@ class NoRun(ValueError):
 
 def save_config(config: RunConfig, folder: Path) -> None:
     """Writes ``config.yaml`` into the run folder, which is made."""
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{FILE}.partial"
-    partial.write_text(as_text(config))
-    partial.replace(folder / FILE)
+    with replaced(folder / FILE) as unfinished:
+        unfinished.write_text(as_text(config))
 
 
 def as_text(config: RunConfig) -> str:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 os.environ["XLA_FLAGS"] = " ".join(
     (
@@ -11,11 +10,11 @@ os.environ["XLA_FLAGS"] = " ".join(
         # Where eight devices share busy cores, one may come late to what they do together: XLA ends
         # the process after 40 seconds.
         "--xla_cpu_collective_call_terminate_timeout_seconds=200",
-        # Nearly all of the time goes into compiling, of which these save half and more. (Where it
-        # matters, tests start programs without them: trainer.py, test_example_programs.py.)
+        # Nearly all of the time goes into compiling, of which these save most. (Where it matters,
+        # tests start programs without them: trainer.py, test_example_programs.py.)
+        "--xla_backend_optimization_level=0",
         "--xla_cpu_use_fusion_emitters=false",
         "--xla_cpu_parallel_codegen_split_count=1",
-        "--xla_llvm_disable_expensive_passes=true",
     )
 )
 # XLA's threads, else one a core, or one a device. With those, eight devices under pmap waited for
@@ -27,9 +26,16 @@ import jax
 import pytest
 from jaxtyping import install_import_hook
 
-# Commands called in a test's own process would keep all that is compiled after them.
-jax.config.update("jax_enable_compilation_cache", False)
 install_import_hook("jaxinpaint", "beartype.beartype")
+
+from jaxinpaint.cli.keeping_compiled import keep_compiled  # noqa: E402 (when it can be checked)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What a test compiles, others find, those of later runs too, until --cache-clear."""
+    assert config.cache is not None
+    os.environ["JAXINPAINT_CACHE"] = str(config.cache.mkdir("jaxinpaint"))
+    keep_compiled()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,14 +44,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-# Pieces of memory that a process may have mapped are 65,530 on Linux, and every compiled program
-# takes some: one more ends the process.
-MANY_PIECES = 20_000
-
-
 @pytest.fixture(autouse=True, scope="module")
 def _compiled_programs_are_let_go() -> Iterator[None]:
+    """They take gigabytes, and pieces of memory of which a process may have 65,530 on Linux."""
     yield
-    pieces = Path("/proc/self/maps")
-    if pieces.exists() and len(pieces.read_bytes().splitlines()) > MANY_PIECES:
-        jax.clear_caches()
+    jax.clear_caches()

@@ -10,6 +10,7 @@ PAGES = [
     "README.md",
     "CONTRIBUTING.md",
     "benchmarks/README.md",
+    "jaxinpaint/ready/MODEL_CARD.md",
     *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md")),
 ]
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

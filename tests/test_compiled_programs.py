@@ -39,6 +39,7 @@ def test_the_record_is_of_these_programs() -> None:
     assert set(RECORD["programs"]) == set(PROGRAMS)
 
 
+@pytest.mark.slow
 def test_work_that_is_done_twice_is_found() -> None:
     recipe = make(replace(CRFILL, rematerialise=True))
     told = faults(

@@ -84,7 +84,7 @@ def filled(network: Path, folder: Path) -> np.ndarray:
 
 
 # The others share most of what is exported with these.
-ALWAYS = ("partial-conv", "crfill", "context-encoder")
+ALWAYS = ("partial-conv", "context-encoder")
 
 
 @pytest.mark.parametrize("kind", FORMATS)

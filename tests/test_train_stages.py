@@ -99,7 +99,10 @@ def state_dict(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("preset", "attention"), [("deepfill", True), ("crfill", False)])
+@pytest.mark.parametrize(
+    ("preset", "attention"),
+    [("deepfill", True), pytest.param("crfill", False, marks=pytest.mark.slow)],
+)
 def test_what_a_file_does_not_tell_is_the_presets_and_files_are_read_once(
     preset: str, attention: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,7 +57,7 @@ def compare(
         print(f"not measured: {', '.join(metrics)}: {why}")
     if report is not None:
         from jaxinpaint.evaluation.report.page import Section, page
-        from jaxinpaint.evaluation.whole_files import replaced
+        from jaxinpaint.whole_files import replaced
 
         title = f"{len(evaluations[0].names)} cases"
         html = page([Section(one, []) for one in evaluations], title=title)

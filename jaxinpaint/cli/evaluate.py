@@ -32,8 +32,9 @@ def evaluate(
     """Judge methods on the cases of a manifest, and report how they compare.
 
     A method is a run's folder, a network's file, an export, a folder of predictions (named as the
-    manifest's cases), or one of mean-colour, telea, navier-stokes, biharmonic; or NAME=one of
-    these. It goes on where it was stopped; methods can be added later. (docs/evaluation.md)
+    manifest's cases), membrane (the network that comes along), mean-colour, telea, navier-stokes or
+    biharmonic; or NAME=one of these. It goes on where it was stopped; methods can be added later.
+    (docs/evaluation.md)
 
     LPIPS, FID, P-IDS and U-IDS are among the scores where `jaxinpaint weights` has put the networks
     that they look through into the cache.
@@ -58,6 +59,8 @@ def evaluate(
     from jaxinpaint.evaluation import evaluating, manifests
     from jaxinpaint.evaluation.protocols import PROTOCOLS
 
+    if not methods:
+        raise ValueError("say what is judged: a run, a network's file, membrane, telea, …")
     if batch_size < 1:
         raise ValueError(f"--batch-size is {batch_size}; at least one case is judged at once")
     keep_compiled()
@@ -106,7 +109,7 @@ def _report(
     """Writes the page, and tells where it is."""
     from jaxinpaint.cli.galleries import gallery
     from jaxinpaint.evaluation.report.page import Section, page
-    from jaxinpaint.evaluation.whole_files import replaced
+    from jaxinpaint.whole_files import replaced
 
     sections = [
         Section(one, gallery(one, manifest, case, Path(one.method), output)) for one in evaluations

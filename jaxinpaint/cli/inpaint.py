@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import tyro
 
-from jaxinpaint.cli.jobs import Job, Work, carry_out, check_exists, check_sources_stay, planned
+from jaxinpaint.cli.jobs import Job, Work, carry_out, check_exists, check_files_stay, planned
 from jaxinpaint.cli.units import number_of_bytes
 from jaxinpaint.ready import NETWORK
 
@@ -23,6 +23,7 @@ def inpaint(
     *,
     hole: Annotated[Path, tyro.conf.arg(metavar="MASK")],
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="OUT")],
+    overwrite: bool = False,
     max_memory: Annotated[str | None, tyro.conf.arg(metavar="SIZE")] = None,
 ) -> None:
     """Fill the holes of a picture, or of a folder of pictures.
@@ -30,7 +31,8 @@ def inpaint(
     Args:
         paths: What fills, and what is filled.
             RUN: a run folder, such as runs/first-run-1; an export; or a file of a network, such as
-            a published one (docs/checkpoints.md). Without it the network that comes along fills.
+            a published one (docs/checkpoints.md). Without it the network that comes along fills,
+            whose weights are for research and education.
             One trained for the middle of pictures fills holes that keep off the border.
             IMAGE: a picture of any size, or a folder of pictures.
         hole: A mask of the same size: white is missing, black is known.
@@ -38,11 +40,14 @@ def inpaint(
         output: The file to write (its suffix is its format), or a folder.
             Known pixels keep their values; JPEG alone loses a little at every save.
             EXIF and colour profile stay; pictures turned by EXIF are written upright.
+        overwrite: Write over pictures that the output folder has already.
         max_memory: How much memory filling a picture may take, such as 4GB; of a GPU, its own.
             Pictures that would take more are filled in tiles. By default what is free.
             (Networks of one picture size fill squares, and need no limit.)
     """
     run, image = paths if len(paths) == 2 else (NETWORK, *paths)
+    if len(paths) == 1:
+        _require_pictures(image)
     limit = None if max_memory is None else number_of_bytes(max_memory, option="--max-memory")
     from jaxinpaint.cli.keeping_compiled import keep_compiled
     from jaxinpaint.inpainter import load
@@ -51,9 +56,18 @@ def inpaint(
     require_there(run)  # first, because it is quick to fail
     jobs = planned(image, output)
     holes = _holes(image, hole, [job.picture for job in jobs])
-    check_sources_stay(jobs, [*holes, *holes.values()])
+    check_files_stay(jobs, [*holes, *holes.values()], output, overwrite=overwrite)
     keep_compiled()
     carry_out(jobs, filling(load(run, max_memory=limit), holes), participle="filled")
+
+
+def _require_pictures(image: Path) -> None:
+    """Raises ValueError for what fills pictures, where pictures are meant."""
+    from jaxinpaint.interop.export_folders import is_program
+    from jaxinpaint.run_config import FILE
+
+    if (image / FILE).exists() or is_program(image):
+        raise ValueError(f"{image} fills pictures: say which, jaxinpaint inpaint {image} IMAGE …")
 
 
 def _holes(image: Path, hole: Path, pictures: Sequence[Path]) -> dict[Path, Path]:

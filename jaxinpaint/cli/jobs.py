@@ -57,12 +57,27 @@ def check_exists(path: Path) -> None:
         raise ValueError(f"{path}: no such file or folder")
 
 
-def check_sources_stay(jobs: Iterable[Job], sources: Iterable[Path]) -> None:
-    """Raises ValueError if a target is a file that is read, by this job or another."""
+def check_files_stay(
+    jobs: Iterable[Job], sources: Iterable[Path], output: Path, *, overwrite: bool
+) -> None:
+    """Refuses to write over files that a user did not mean.
+
+    Args:
+        jobs: whose targets are written.
+        sources: all files that are read.
+        output: what the user named: if it is a file, it may be written over.
+        overwrite: whether other files may be, such as those in a folder.
+
+    Raises:
+        ValueError: if a target is a source, of this job or another; or is there already.
+    """
     resolved = {path.resolve() for path in sources}
     for job in jobs:
         if job.target.resolve() in resolved:
             raise ValueError(f"{job.target} would be written over; choose another output")
+    for job in jobs:
+        if job.target != output and job.target.exists() and not overwrite:
+            raise ValueError(f"{job.target} is there already: --overwrite, or another output")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from jaxinpaint.cli.jobs import Job, Work, carry_out, check_sources_stay, planned
+from jaxinpaint.cli.jobs import Job, Work, carry_out, check_files_stay, planned
 
 if TYPE_CHECKING:
     from jaxinpaint.array_typing import RGB
@@ -19,6 +19,7 @@ def translate(
     /,
     *,
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="OUT")],
+    overwrite: bool = False,
 ) -> None:
     """Make pictures from others, such as photographs from labels.
 
@@ -28,6 +29,7 @@ def translate(
         output: The file to write (its suffix is its format), or a folder.
             It is a new picture of the same size: in colour, upright and opaque.
             EXIF and colour profile are not taken over from the one it is made from.
+        overwrite: Write over pictures that the output folder has already.
     """
     from jaxinpaint.cli.keeping_compiled import keep_compiled
     from jaxinpaint.trained import require_there
@@ -35,7 +37,7 @@ def translate(
 
     require_there(run)  # first, because it is quick to fail
     jobs = planned(image, output)
-    check_sources_stay(jobs, [job.picture for job in jobs])
+    check_files_stay(jobs, [job.picture for job in jobs], output, overwrite=overwrite)
     keep_compiled()
     carry_out(jobs, _translating(load(run)), participle="translated")
 

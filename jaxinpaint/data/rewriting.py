@@ -8,6 +8,7 @@ from PIL import ExifTags, Image, JpegImagePlugin, UnidentifiedImageError
 
 from jaxinpaint.array_typing import RGB, Missing
 from jaxinpaint.data.pictures import MALFORMED_EXIF, open_upright
+from jaxinpaint.whole_files import replaced
 
 # What Pillow hands on from one file to the next, in the formats that can hold it.
 METADATA = ("exif", "icc_profile", "dpi", "xmp", "comment")
@@ -83,18 +84,12 @@ def _is_jpeg(target: Path) -> bool:
 
 def _save(picture: Image.Image, target: Path, options: dict[str, Any]) -> None:
     """Saves a picture, whole or not at all, into a folder that is made if need be."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays last: Pillow takes the format from it.
-    partial = target.with_name(f".{target.stem}.partial{target.suffix}")
-    try:
-        if problem := _problem_saving(picture, partial, options):
+    with replaced(target) as unfinished:
+        if problem := _problem_saving(picture, unfinished, options):
             raise ValueError(
                 f"{target}: this format does not hold this {picture.mode} picture as it is "
                 f"({problem}); take .png or .tif"
             )
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _problem_saving(picture: Image.Image, path: Path, options: dict[str, Any]) -> str | None:

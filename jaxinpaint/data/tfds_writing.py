@@ -28,6 +28,7 @@ from jaxinpaint.data.pictures import (
 )
 from jaxinpaint.data.sources import Files, Source
 from jaxinpaint.data.tfds_source import INFO, PROGRESS
+from jaxinpaint.whole_files import replaced
 
 PICTURES_A_SHARD, BYTES_A_SHARD = 1000, 2**28  # at most, whichever comes first; it is in memory
 SKIPPED = "skipped.jsonl"
@@ -184,9 +185,8 @@ def _was_complete(folder: Path, split: str, digest: str) -> bool:
 def _note(folder: Path, split: str, digest: str, *, complete: bool) -> None:
     """Notes how far a split is."""
     states = _states(folder) | {split: {"of": digest, "complete": complete}}
-    partial = folder / f"{PROGRESS}.partial"
-    partial.write_text(json.dumps(states, indent=1))
-    partial.replace(folder / PROGRESS)
+    with replaced(folder / PROGRESS) as unfinished:
+        unfinished.write_text(json.dumps(states, indent=1))
 
 
 def _features(parts: Parts) -> dict[str, Any]:

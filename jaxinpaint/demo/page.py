@@ -31,10 +31,12 @@ from jaxinpaint.evaluation.baselines import Fill
 BRUSH = "#e11d48"
 SYSTEM_FONTS = ("system-ui", "sans-serif")
 
-# Seconds after which files of a user who has gone are deleted, and how often that is looked for.
+# Seconds after which files that were shown are deleted, and how often that is looked for.
 KEPT, LOOKED = 3600, 600
 WAITING = 32  # requests that may wait for their turn
 VISITS = 16  # whose photographs are kept, the newest
+
+WEIGHTS = "The weights that come along are for research and education."
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")  # what browsers here may call this machine
 FIRST_PORT, LAST_PORT = 7860, 7959
@@ -78,12 +80,12 @@ class _Parts(NamedTuple):
     download: gr.DownloadButton
     base: gr.State  # what is painted on
     result: gr.State
-    made: gr.State  # what was painted on, and what came of it
+    made: gr.State  # what was painted on, and what is to be shown of what came of it
 
 
 def _laid_out(names: Sequence[str]) -> _Parts:
     gr.Markdown("# jaxinpaint\nOpen a photograph, paint over what is to go, and fill the hole.")
-    base, result, made = (gr.State(None, time_to_live=KEPT) for _ in range(3))
+    base, result, made = (gr.State() for _ in range(3))
     with gr.Row():
         with gr.Column():
             photo_file = gr.File(label="Photograph", height=150, elem_id="photo")
@@ -106,7 +108,7 @@ def _laid_out(names: Sequence[str]) -> _Parts:
                 format="png",  # webp, the default, would change the paint
             )
         with gr.Column():
-            by = gr.Dropdown(list(names), label="Filled by", elem_id="by")
+            by = gr.Dropdown(list(names), label="Filled by", info=WEIGHTS, elem_id="by")
             start = gr.Button("Fill", variant="primary", elem_id="fill", interactive=False)
             slider = gr.ImageSlider(
                 label="Before and after",
@@ -133,8 +135,7 @@ def _behave(on: _Parts, fills: Mapping[str, Fill], most_pixels: int) -> None:
         try:
             photo = open_photo(Path(file), most_pixels=most_pixels) if file else None
         except MENDABLE as error:
-            # No gr.Error, after which all would stay as it is, under this file's name.
-            gr.Warning(_in_words(error, file), title="Not opened", duration=None)
+            _not_opened(error, file)
             file = photo = None
         return [file, *_painted_on(photo), *_result(None, None)]
 
@@ -143,29 +144,31 @@ def _behave(on: _Parts, fills: Mapping[str, Fill], most_pixels: int) -> None:
             return np.zeros_like(photo.filled)
         return read_mask(Path(file), photo, most_pixels=most_pixels)
 
-    def masked(file: str | None, photo: Opened | None, drawn: dict[str, Any]) -> Shown:
+    def masked(file: str | None, photo: Opened | None, drawn: dict[str, Any]) -> list[Shown]:
         photo = _kept(photo)
-        with _told(file, photo.source):
-            return _canvas(view(photo.picture, hole_of_mask(file, photo)), drawn["layers"])
+        try:
+            hole = hole_of_mask(file, photo)
+        except MENDABLE as error:
+            _not_opened(error, file, photo.source)
+            file = hole = None
+        return [file, _canvas(view(photo.picture, hole), drawn["layers"])]
 
-    def emptied(file: str | None, photo: Opened | None) -> Shown:
+    def emptied(file: str | None, photo: Opened | None) -> list[Shown]:
         return masked(file, photo, {"layers": []})
 
     def filled(
         photo: Opened | None, mask: str | None, drawn: dict[str, Any], name: str
-    ) -> tuple[Opened, Opened]:
+    ) -> tuple[Opened, list[Shown]]:
         photo = _kept(photo)
         with _told(mask, photo.source):
             strokes = [hole_of_strokes(layer[..., 3], photo) for layer in drawn["layers"]]
             hole = np.any([hole_of_mask(mask, photo), *strokes], axis=0)
-            return photo, fill(photo, hole, fills[name])
+            return photo, _result(photo, fill(photo, hole, fills[name]))
 
-    def shown(photo: Opened | None, made: tuple[Opened, Opened]) -> list[Shown]:
-        before, after = made
-        if before is not photo:  # another was opened meanwhile
-            return [gr.skip()] * (1 + len(results))
-        with _told(before.source):
-            return [before, *_result(before, after)]  # set again, it is kept for longer
+    def shown(photo: Opened | None, made: tuple[Opened, list[Shown]]) -> list[Shown]:
+        before, result = made
+        # Another may have been opened meanwhile.
+        return result if before is photo else [gr.skip()] * len(results)
 
     def gone_on(photo: Opened | None) -> list[Shown]:
         return [*_painted_on(_kept(photo)), *_result(None, None)]
@@ -175,8 +178,8 @@ def _behave(on: _Parts, fills: Mapping[str, Fill], most_pixels: int) -> None:
     photo, mask = on.photo_file, on.mask_file
     for events, does, given, gives in (
         ([photo.upload, photo.clear], opened, photo, [photo, *all_of_it]),
-        ([mask.upload, mask.clear], masked, [mask, on.base, on.editor], on.editor),
-        ([on.editor.clear], emptied, [mask, on.base], on.editor),
+        ([mask.upload, mask.clear], masked, [mask, on.base, on.editor], [mask, on.editor]),
+        ([on.editor.clear], emptied, [mask, on.base], [mask, on.editor]),
         ([on.go_on.click], gone_on, on.result, all_of_it),
     ):
         gr.on(events, does, given, gives, api_visibility="private", concurrency_limit=1)
@@ -187,7 +190,7 @@ def _behave(on: _Parts, fills: Mapping[str, Fill], most_pixels: int) -> None:
         api_visibility="private",
         concurrency_limit=1,
         show_progress_on=[on.by, on.slider],
-    ).success(shown, [on.base, on.made], [on.base, *results], api_visibility="private")
+    ).success(shown, [on.base, on.made], results, api_visibility="private")
 
 
 def _painted_on(photo: Opened | None) -> list[Shown]:
@@ -222,6 +225,11 @@ def _kept(photo: Opened | None) -> Opened:
         said = "The photograph is no longer kept: open it once more."
         raise gr.Error(said, duration=None, print_exception=False)
     return photo
+
+
+def _not_opened(error: Exception, *files: Path | str | None) -> None:
+    """Says it, and no more: after a gr.Error all would stay as it is, under the file's name."""
+    gr.Warning(_in_words(error, *files), title="Not opened", duration=None)
 
 
 @contextmanager

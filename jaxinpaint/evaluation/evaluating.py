@@ -32,7 +32,7 @@ from jaxinpaint.evaluation.protocols import (
     scores,
 )
 from jaxinpaint.evaluation.results import SCORES, Evaluation, read, write
-from jaxinpaint.evaluation.whole_files import replaced
+from jaxinpaint.whole_files import replaced
 
 VERSIONS = {"jaxinpaint": jaxinpaint.__version__, "jax": jax.__version__}
 STATE, PARTS = "evaluation.json", "parts"

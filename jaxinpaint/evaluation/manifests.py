@@ -32,7 +32,7 @@ from jaxinpaint.data.pictures import (
     scaled_hole,
     scaled_size,
 )
-from jaxinpaint.evaluation.whole_files import replaced
+from jaxinpaint.whole_files import replaced
 
 log = logging.getLogger(__name__)
 

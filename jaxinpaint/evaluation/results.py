@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 
 from jaxinpaint.evaluation.bootstrap import Mean, mean_with_interval, means_with_intervals
 from jaxinpaint.evaluation.protocols import PROTOCOLS, Metric, Protocol, of_networks
-from jaxinpaint.evaluation.whole_files import replaced
+from jaxinpaint.whole_files import replaced
 
 FORMAT = 1  # of what `write` writes
 SCORES, PICTURES = "scores.json", "pictures.csv"

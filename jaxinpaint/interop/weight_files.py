@@ -1,7 +1,6 @@
 """Weight files of any of three formats, as arrays by name."""
 
 import hashlib
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from jaxinpaint.interop.torch_files import NotTorch, read_torch
+from jaxinpaint.whole_files import replaced
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -89,16 +89,12 @@ def write_safetensors(arrays: Arrays, path: Path, told: Mapping[str, str]) -> No
     Raises:
         OSError: if it can't be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        # Not safetensors' save_file: nobody but the user may read what that makes.
-        partial.write_bytes(save(dict(arrays), dict(told)))
-        partial.replace(path)
+        with replaced(path) as unfinished:
+            # Not safetensors' save_file: nobody but the user may read what that makes.
+            unfinished.write_bytes(save(dict(arrays), dict(told)))
     except OSError as error:  # such as a full disk
         raise OSError(f"{path} can't be written: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def check_named_hash(path: Path) -> None:

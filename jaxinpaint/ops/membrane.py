@@ -14,6 +14,7 @@ from jaxinpaint.ops.resampling import upsample
 GREY = 0.5  # where nothing is known
 # Of damped Jacobi in the plane, what smooths best: Briggs et al., A Multigrid Tutorial, 2000.
 DAMPING = 0.8
+TINY = 1e-30  # below which squares are 0: nothing is left to do
 
 
 def fill_smoothly(
@@ -22,7 +23,7 @@ def fill_smoothly(
     *,
     levels: int | None = None,
     sweeps: int = 4,
-    sweeps_of_coarsest: int = 64,
+    steps_at_coarsest: int = 128,
 ) -> Image:
     """The picture with its hole filled as smoothly as the known pixels allow.
 
@@ -33,30 +34,30 @@ def fill_smoothly(
     Source: the membrane of Pérez et al., Poisson Image Editing, SIGGRAPH 2003, eq. 2. It is neared
     from coarse to fine: known pixels are averaged into cells of twice the side, over and over, and
     what is unknown is begun from the coarser cells, as by pull and push in Gortler et al., The
-    Lumigraph, SIGGRAPH 1996; then some sweeps of damped Jacobi are made at each level.
-
-    Every step is a mean of known colours, so that no fill lies outside of their range.
+    Lumigraph, SIGGRAPH 1996. At the coarsest level conjugate gradients (Hestenes and Stiefel, 1952)
+    reach across a hole of as many cells as there are steps; at each finer one some sweeps of damped
+    Jacobi are made. No fill lies outside of the range of what is known.
 
     Args:
         image: in any range; what stands in the hole is not read.
         hole: 1 where a pixel is missing.
         levels: how often the sides are halved, rounded up. None: down to a single cell.
         sweeps: at each level but the coarsest.
-        sweeps_of_coarsest: there, from the mean of what is known.
+        steps_at_coarsest: there, from the mean of what is known.
 
     Returns:
         the picture; known pixels come back bit for bit. Where a whole picture is a hole it is 0.5.
 
     Raises:
-        ValueError: for fewer than no levels or sweeps.
+        ValueError: for fewer than no levels, sweeps or steps.
     """
-    told = {"levels": levels or 0, "sweeps": sweeps, "sweeps_of_coarsest": sweeps_of_coarsest}
+    told = {"levels": levels or 0, "sweeps": sweeps, "steps_at_coarsest": steps_at_coarsest}
     for name, value in told.items():
         if value < 0:
             raise ValueError(f"{name} is {value}; it must be 0 or more")
     pictures, holes = _pulled(composite(jnp.zeros_like(image), image, hole), hole, levels)
     begun = composite(_mean_of_known(pictures[-1], holes[-1]), pictures[-1], holes[-1])
-    filled = _relaxed(begun, holes[-1], sweeps_of_coarsest)
+    filled = _solved(begun, holes[-1], steps_at_coarsest)
     for picture, missing in zip(pictures[-2::-1], holes[-2::-1], strict=True):
         finer = _as_large_as(_magnified(filled), picture)
         filled = _relaxed(composite(finer, picture, missing), missing, sweeps)
@@ -122,10 +123,39 @@ def _relaxed(image: Image, hole: Hole, sweeps: int) -> Image:
     """After sweeps of damped Jacobi in the hole."""
 
     def sweep(_: Int[Array, ""], u: Image) -> Image:
-        around = (sum(_neighbours(u, 1)) + sum(_neighbours(u, 2))) / 4
-        return composite(u + DAMPING * (around - u), image, hole)
+        return composite(u + DAMPING * _lacking(u), image, hole)
 
     return lax.fori_loop(0, sweeps, sweep, image) if sweeps else image
+
+
+def _solved(image: Image, hole: Hole, steps: int) -> Image:
+    """After steps of conjugate gradients in the hole, of each channel by itself."""
+
+    def step(_: Int[Array, ""], at: tuple[Image, Image, Image]) -> tuple[Image, Image, Image]:
+        u, residual, direction = at
+        bent = -hole * _lacking(direction)
+        square = _dot(residual, residual)
+        stride = square / jnp.maximum(_dot(direction, bent), TINY)
+        left = residual - stride * bent
+        turned = left + _dot(left, left) / jnp.maximum(square, TINY) * direction
+        return u + stride * direction, left, turned
+
+    if not steps:
+        return image
+    residual = hole * _lacking(image)
+    u, _, _ = lax.fori_loop(0, steps, step, (image, residual, residual))
+    # Rounding, and what is not yet near, may overshoot.
+    least, most = (of(image, axis=(1, 2), keepdims=True) for of in (jnp.min, jnp.max))
+    return composite(jnp.clip(u, least, most), image, hole)
+
+
+def _lacking(u: Image) -> Image:
+    """What each pixel lacks to be the mean of its four neighbours."""
+    return (sum(_neighbours(u, 1)) + sum(_neighbours(u, 2))) / 4 - u
+
+
+def _dot(a: Image, b: Image) -> Float[Array, "N 1 1 C"]:
+    return jnp.sum(a * b, axis=(1, 2), keepdims=True)
 
 
 def _neighbours(u: Image, axis: int) -> tuple[Array, Array]:

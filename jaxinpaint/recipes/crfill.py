@@ -23,7 +23,6 @@ import optax
 from jax import lax
 from jaxtyping import Array, Float
 
-from jaxinpaint import masks
 from jaxinpaint.array_typing import Hole, Image, Logits, RandomKey, Variables
 from jaxinpaint.masks.shapes import Shapes
 from jaxinpaint.nets.crfill import compare, crfill_auxiliary, crfill_generator
@@ -46,7 +45,7 @@ from jaxinpaint.recipes.adversarial import (
     discriminator_metrics,
 )
 from jaxinpaint.recipes.base import Multiple, Recipe, weighted_sum
-from jaxinpaint.recipes.holes import HolesName, sampler_of
+from jaxinpaint.recipes.holes import HolesName, sampler_of, unread
 from jaxinpaint.recipes.options import refuse_unread
 from jaxinpaint.recipes.stepping import PLAIN, StepConfig
 from jaxinpaint.recipes.tasks import Posed
@@ -137,14 +136,9 @@ class CRFillConfig:
             )
         if self.attention:
             refuse_unread(self, ("auxiliary_weight",), "--recipe.attention")
-        refuse_unread(self, _unread(self.holes), f"--recipe.holes {self.holes}")
-
-
-def _unread(holes: HolesName) -> tuple[str, ...]:
-    """The options that only other holes ask for."""
-    if holes == "folder" or holes == "paired":
-        return ("hole_ratio", "hole_border", "one_hole")
-    return tuple(f"hole_{option}" for option in masks.unread(holes) if option != "shapes")
+        from_files = self.holes == "folder" or self.holes == "paired"
+        names = (*unread(self.holes), *(("one_hole",) if from_files else ()))
+        refuse_unread(self, names, f"--recipe.holes {self.holes}")
 
 
 def schedule(stages: Sequence[str]) -> list[tuple[str, int]]:

@@ -22,6 +22,13 @@ def sampler_of(
     return masks.sampler(name, ratio=ratio, border=border, shapes=shapes)
 
 
+def unread(name: HolesName) -> tuple[str, ...]:
+    """The options of a recipe that holes of this name do not read: hole_ratio, hole_border."""
+    if name in ("folder", "paired"):
+        return ("hole_ratio", "hole_border")
+    return tuple(f"hole_{option}" for option in masks.unread(name) if option != "shapes")
+
+
 def holes_of(
     batch: Batch, sample: masks.Sampler | None, key: RandomKey, *, one: bool = False
 ) -> Hole:

@@ -35,7 +35,8 @@ from jaxinpaint.recipes.base import (
     averaged_over,
     weighted_sum,
 )
-from jaxinpaint.recipes.holes import HolesName, holes_of, sampler_of
+from jaxinpaint.recipes.holes import HolesName, holes_of, sampler_of, unread
+from jaxinpaint.recipes.options import refuse_unread
 from jaxinpaint.recipes.stepping import (
     PLAIN,
     StepConfig,
@@ -82,6 +83,7 @@ class MembraneConfig:
                 raise ValueError(
                     f"--recipe.{option} is {getattr(self, name)}; it must be 0 or more"
                 )
+        refuse_unread(self, unread(self.holes), f"--recipe.holes {self.holes}")
         if not self.hole_weight and not self.structure_weight:
             raise ValueError(
                 "--recipe.hole-weight and --recipe.structure-weight are both 0: nothing is learnt"

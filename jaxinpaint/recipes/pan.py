@@ -47,7 +47,7 @@ from jaxinpaint.recipes.base import (
     averaged_over,
     weighted_sum,
 )
-from jaxinpaint.recipes.holes import HolesName, sampler_of
+from jaxinpaint.recipes.holes import HolesName, sampler_of, unread
 from jaxinpaint.recipes.options import check_size, refuse_unread
 from jaxinpaint.recipes.stepping import PLAIN, StepConfig
 from jaxinpaint.recipes.tasks import Painting, Posed, Task
@@ -120,6 +120,8 @@ class PANConfig:
         refuse_unread(self, UNREAD[self.task], f"--recipe.task {self.task}")
         if self.task == "center":
             check_size(self.size)
+        if self.task == "holes":
+            refuse_unread(self, unread(self.holes), f"--recipe.holes {self.holes}")
 
 
 # What only other tasks ask for.

@@ -17,6 +17,7 @@ from jaxinpaint.array_typing import RGB
 from jaxinpaint.training.checkpoints import NotWritten
 from jaxinpaint.training.processes import is_first
 from jaxinpaint.training.window import Broken
+from jaxinpaint.whole_files import replaced
 
 log = logging.getLogger(__name__)
 
@@ -122,9 +123,8 @@ def _drop_lines_after(path: Path, step: int) -> None:
     if not path.exists():
         return
     kept = [line for line in path.read_text().splitlines() if _is_of_step_until(step, line)]
-    partial = path.with_suffix(".partial")
-    partial.write_text("".join(f"{line}\n" for line in kept))
-    partial.replace(path)
+    with replaced(path) as unfinished:
+        unfinished.write_text("".join(f"{line}\n" for line in kept))
 
 
 def _is_of_step_until(step: int, line: str) -> bool:

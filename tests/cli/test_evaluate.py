@@ -135,6 +135,7 @@ def test_methods_can_be_added_and_what_is_judged_is_not_judged_again(photos, tmp
         (["telea", "-o", "out", "--masks", "masks"], "--masks says nothing"),
         (["telea", "-o", "out", "--manifest", "nowhere.jsonl"], "No such file"),
         (["telea", "-o", "out", "--batch-size", "0"], "--batch-size is 0"),
+        (["-o", "out"], "say what is judged"),
     ],
 )
 def test_mistakes_are_told_in_one_line(

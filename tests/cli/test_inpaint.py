@@ -149,6 +149,10 @@ def nested_pictures(folder: Path) -> None:
         saved(folder / place, HOLE)
 
 
+def old_pictures(folder: Path) -> None:
+    saved(folder / "old/photo.png", PHOTO)
+
+
 def unsaved_run(folder: Path) -> None:
     save_config(CONFIG, folder / "empty-run")
 
@@ -185,6 +189,7 @@ MISTAKES = {
         nested_pictures,
         ["in/deeper/photo.png would be written over"],
     ),
+    "there already": ("RUN in masks old", old_pictures, ["old/photo.png is there already"]),
     "file and folder": ("RUN photo.png masks out", nothing, ["photo.png and masks", "two files"]),
     "folder and file": ("RUN in mask.png out", nothing, ["in and mask.png must be", "two folders"]),
     "folder to file": ("RUN in masks mask.png", nothing, ["mask.png is a file"]),
@@ -231,6 +236,26 @@ def test_developers_may_see_where_a_mistake_came_from(
 def test_a_forgotten_option_is_named(call: Command, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("inpaint", "run", "photo.png", "-o", "out.png") == 2
     assert "--hole" in capsys.readouterr().err
+
+
+def test_a_run_without_a_picture_is_asked_for_one(
+    call: Command, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("inpaint", run, "--hole", "mask.png", "-o", "out.png") == 2
+    assert f"say which, jaxinpaint inpaint {run} IMAGE" in only_line(capsys)
+
+
+def test_in_a_folder_pictures_are_written_over_where_that_is_asked_for(
+    call: Command, run: Path, tmp_path: Path
+) -> None:
+    saved(tmp_path / "in/photo.png", PHOTO)
+    saved(tmp_path / "masks/photo.png", HOLE)
+    old = saved(tmp_path / "out/photo.png", HOLE)
+    words = ("inpaint", run, tmp_path / "in", "--hole", tmp_path / "masks", "-o", tmp_path / "out")
+    assert call(*words) == 2
+    assert call(*words, "--overwrite") == 0
+    assert read_rgb(old).shape == PHOTO.shape
+    assert (read_rgb(old)[~HOLE] == PHOTO[~HOLE]).all()
 
 
 def test_a_picture_of_a_folder_that_fails_does_not_stop_the_others(

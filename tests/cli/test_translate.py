@@ -115,6 +115,10 @@ def nested_pictures(folder: Path) -> None:
     saved(folder / "in/deeper/photo.png", PHOTO)
 
 
+def old_pictures(folder: Path) -> None:
+    saved(folder / "old/photo.png", PHOTO)
+
+
 def unsaved_run(folder: Path) -> None:
     save_config(PAIRS, folder / "empty-run")
 
@@ -143,6 +147,7 @@ MISTAKES = {
         nested_pictures,
         ["in/deeper/photo.png would be written over"],
     ),
+    "there already": ("RUN in old", old_pictures, ["old/photo.png is there already"]),
     "folder to file": ("RUN in photo.png", nothing, ["photo.png is a file"]),
     "no pictures": ("RUN empty out", nothing, ["no pictures in empty"]),
     "below a file": ("RUN in/photo.png photo.png/out.png", nothing, ["photo.png"]),

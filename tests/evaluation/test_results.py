@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaxinpaint.evaluation import results, whole_files
+from jaxinpaint import whole_files
+from jaxinpaint.evaluation import results
 from jaxinpaint.evaluation.bootstrap import mean_with_interval
 from jaxinpaint.evaluation.protocols import PROTOCOLS, column
 from jaxinpaint.evaluation.results import (
@@ -23,7 +24,7 @@ from jaxinpaint.evaluation.results import (
     require_comparable,
     write,
 )
-from jaxinpaint.evaluation.whole_files import replaced
+from jaxinpaint.whole_files import replaced
 
 
 def evaluation(

@@ -76,6 +76,7 @@ def photo_opened(page: "Page", demo: Served, photo: Path = PHOTO) -> None:
 def mask_opened(page: "Page", path: Path) -> None:
     page.set_input_files("#mask input[type=file]", path)
     page.locator("#mask", has_text=path.stem).wait_for(timeout=SOON)
+    page.wait_for_timeout(3000)  # the canvas is drawn anew, without what is painted before that
 
 
 def stroke(page: "Page", *places: tuple[float, float]) -> None:

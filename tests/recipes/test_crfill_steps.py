@@ -178,6 +178,7 @@ def test_each_stage_trains_its_parts_from_what_the_last_left() -> None:
     assert [step_at(number) is step_at(number + 1) for number in range(6)] == [True, False] * 3
 
 
+@pytest.mark.slow
 def test_optimisers_begin_anew_with_a_stage_and_go_on_within_it() -> None:
     def count(state: TrainState) -> int:
         return int(optax.tree.get(state.players["generator"].opt_state, "count"))

@@ -90,6 +90,7 @@ def test_a_loss_is_the_weighted_sum_of_what_is_told() -> None:
         ({"hole_weight": -1.0}, "--recipe.hole-weight is -1.0; it must be 0 or more"),
         ({"structure_weight": -0.5}, "--recipe.structure-weight is -0.5"),
         ({"hole_weight": 0.0, "structure_weight": 0.0}, "both 0: nothing is learnt"),
+        ({"holes": "folder", "hole_ratio": (0.1, 0.2)}, "--recipe.hole-ratio says nothing"),
     ],
 )
 def test_what_can_not_be_is_refused(options: dict[str, Any], message: str) -> None:

@@ -204,6 +204,7 @@ def test_options_that_a_task_does_not_read_are_refused() -> None:
     cases: list[tuple[dict[str, Any], str]] = [
         ({"dropout": 0.5}, "--recipe.dropout says nothing where there is --recipe.task center"),
         ({"task": "holes", "size": 256}, "--recipe.size says nothing"),
+        ({"task": "holes", "holes": "mat", "hole_border": False}, "--recipe.hole-border says no"),
         ({"task": "pairs", "hole_ratio": (0.1, 0.2)}, "--recipe.hole-ratio says nothing"),
         ({"size": 96}, "--recipe.size is 96; it must be a power of two"),
     ]

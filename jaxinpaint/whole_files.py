@@ -10,10 +10,11 @@ from pathlib import Path
 def replaced(path: Path) -> Iterator[Path]:
     """A name beside a file's, to write to: what is there takes the file's place at the end.
 
-    What fails leaves the file as it was. The folder is made if there is none.
+    What fails leaves the file as it was. The folder is made if there is none. The suffix is the
+    file's, for libraries that take the format from it; each process has a name of its own.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished = path.with_name(f".{path.stem}.{os.getpid()}.unfinished{path.suffix}")
     try:
         yield unfinished
         os.replace(unfinished, path)
