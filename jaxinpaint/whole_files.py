@@ -1,5 +1,6 @@
 """Files that are there as a whole or not at all."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +12,12 @@ def replaced(path: Path) -> Iterator[Path]:
     """A name beside a file's, to write to: what is there takes the file's place at the end.
 
     What fails leaves the file as it was. The folder is made if there is none. The suffix is the
-    file's, for libraries that take the format from it; each process has a name of its own.
+    file's, for libraries that take the format from it; each process has a name of its own, no
+    longer than names may be.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.stem}.{os.getpid()}.unfinished{path.suffix}")
+    short = hashlib.sha256(path.name.encode(errors="surrogateescape")).hexdigest()[:12]
+    unfinished = path.with_name(f".{short}.{os.getpid()}{path.suffix}")
     try:
         yield unfinished
         os.replace(unfinished, path)

@@ -25,17 +25,15 @@ os.environ["JAX_PLATFORMS"] = "cpu"
 import jax
 import pytest
 from jaxtyping import install_import_hook
+from platformdirs import user_cache_path
 
 install_import_hook("jaxinpaint", "beartype.beartype")
 
 from jaxinpaint.cli.keeping_compiled import keep_compiled  # noqa: E402 (when it can be checked)
 
-
-def pytest_configure(config: pytest.Config) -> None:
-    """What a test compiles, others find, those of later runs too, until --cache-clear."""
-    assert config.cache is not None
-    os.environ["JAXINPAINT_CACHE"] = str(config.cache.mkdir("jaxinpaint"))
-    keep_compiled()
+# What a test compiles, others find, those of later runs too.
+os.environ["JAXINPAINT_CACHE"] = str(user_cache_path("jaxinpaint-tests", appauthor=False))
+keep_compiled()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

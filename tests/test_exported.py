@@ -84,7 +84,7 @@ def filled(network: Path, folder: Path) -> np.ndarray:
 
 
 # The others share most of what is exported with these.
-ALWAYS = ("partial-conv", "context-encoder")
+ALWAYS = ("partial-conv", "context-encoder", "membrane")
 
 
 @pytest.mark.parametrize("kind", FORMATS)

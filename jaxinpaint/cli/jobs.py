@@ -58,7 +58,7 @@ def check_exists(path: Path) -> None:
 
 
 def check_files_stay(
-    jobs: Iterable[Job], sources: Iterable[Path], output: Path, *, overwrite: bool
+    jobs: Sequence[Job], sources: Iterable[Path], output: Path, *, overwrite: bool
 ) -> None:
     """Refuses to write over files that a user did not mean.
 

@@ -106,7 +106,7 @@ PRESETS = {
     ),
     "membrane": (
         "A smooth fill that a small network corrects, for irregular holes and pictures of any "
-        "size: 128x128, batch 8; an hour or two on two CPU cores.",
+        "size: 128x128, batch 8; about an hour on two CPU cores.",
         MEMBRANE,
     ),
     "deepfill": ("DeepFill v2, with attention in its network, in three stages.", DEEPFILL),

@@ -169,17 +169,25 @@ def read_hole_of(picture: File, photo: RGB, mask: File) -> Missing:
 def list_pictures(folder: Path) -> list[Path]:
     """All picture files in a folder and the folders in it, by suffix, sorted by path.
 
+    Hidden ones are left out: what other programs keep beside pictures, or have not finished.
+
     Raises:
         ValueError: if there is no such folder, or no picture in it.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder of pictures")
     paths = sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and path.is_file() and not _is_hidden(path, folder)
     )
     if not paths:
         raise ValueError(f"no pictures in {folder} (looked for {', '.join(sorted(SUFFIXES))})")
     return paths
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def partners(pictures: Sequence[Path], folder: Path, others: Path, *, noun: str) -> list[Path]:

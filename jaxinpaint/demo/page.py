@@ -4,6 +4,7 @@ import errno
 import html
 import ipaddress
 import logging
+import secrets
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 import gradio as gr
 import numpy as np
+from gradio import processing_utils
 from starlette.middleware import Middleware
 
 from jaxinpaint.array_typing import Missing
@@ -268,6 +270,8 @@ def serve(blocks: gr.Blocks, *, host: str, port: int | None, most_bytes: int) ->
     local = _is_loopback(host)
     if not local:
         log.warning("whoever reaches %s can use this page", host)
+    # Names of served files are made of their contents and of this, which Gradio keeps in a file.
+    processing_utils.hash_seed = secrets.token_bytes(32)
     guard = Middleware(Guard, hosts=(host, *LOOPBACK) if local else None)
     footer: list[Literal["api", "gradio", "settings", "runs"] | dict[str, str]] = []
     blocks.launch(

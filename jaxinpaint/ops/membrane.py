@@ -5,7 +5,7 @@ from functools import partial
 
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxinpaint.array_typing import Hole, Image
 from jaxinpaint.ops.compositing import composite
@@ -14,7 +14,7 @@ from jaxinpaint.ops.resampling import upsample
 GREY = 0.5  # where nothing is known
 # Of damped Jacobi in the plane, what smooths best: Briggs et al., A Multigrid Tutorial, 2000.
 DAMPING = 0.8
-TINY = 1e-30  # below which squares are 0: nothing is left to do
+NEAR = 1e-14  # of the first residual's square: float32 gets no nearer
 
 
 def fill_smoothly(
@@ -130,23 +130,33 @@ def _relaxed(image: Image, hole: Hole, sweeps: int) -> Image:
 
 def _solved(image: Image, hole: Hole, steps: int) -> Image:
     """After steps of conjugate gradients in the hole, of each channel by itself."""
+    if not steps:
+        return image
+    begun = image.astype(jnp.promote_types(image.dtype, jnp.float32))  # for squares and their sums
+    residual = hole * _lacking(begun)
+    near = NEAR * _dot(residual, residual)
 
     def step(_: Int[Array, ""], at: tuple[Image, Image, Image]) -> tuple[Image, Image, Image]:
         u, residual, direction = at
         bent = -hole * _lacking(direction)
-        square = _dot(residual, residual)
-        stride = square / jnp.maximum(_dot(direction, bent), TINY)
+        square, curvature = _dot(residual, residual), _dot(direction, bent)
+        on = (square > near) & (curvature > 0)
+        stride = _quotient(on, square, curvature)
         left = residual - stride * bent
-        turned = left + _dot(left, left) / jnp.maximum(square, TINY) * direction
+        turned = left + _quotient(on, _dot(left, left), square) * direction
         return u + stride * direction, left, turned
 
-    if not steps:
-        return image
-    residual = hole * _lacking(image)
-    u, _, _ = lax.fori_loop(0, steps, step, (image, residual, residual))
+    u, _, _ = lax.fori_loop(0, steps, step, (begun, residual, residual))
     # Rounding, and what is not yet near, may overshoot.
     least, most = (of(image, axis=(1, 2), keepdims=True) for of in (jnp.min, jnp.max))
-    return composite(jnp.clip(u, least, most), image, hole)
+    return composite(jnp.clip(u.astype(image.dtype), least, most), image, hole)
+
+
+def _quotient(
+    where: Bool[Array, "N 1 1 C"], a: Float[Array, "N 1 1 C"], b: Float[Array, "N 1 1 C"]
+) -> Float[Array, "N 1 1 C"]:
+    """``a / b``, and elsewhere 0 with a derivative of 0."""
+    return jnp.where(where, a / jnp.where(where, b, 1), 0)
 
 
 def _lacking(u: Image) -> Image:

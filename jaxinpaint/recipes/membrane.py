@@ -3,7 +3,7 @@
 Of this house: holes are first filled by the membrane that the known pixels around them hold (Pérez
 et al., Poisson Image Editing, SIGGRAPH 2003), and a U-Net learns what to add to it.
 
-    python train.py membrane --data.source photos/      128², batch 8: an hour or two on two cores
+    python train.py membrane --data.source photos/      128², batch 8: about an hour on two cores
 
 One is trained already and comes along: its scores are in ``jaxinpaint/ready/MODEL_CARD.md``.
 """

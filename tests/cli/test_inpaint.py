@@ -168,7 +168,7 @@ MISTAKES = {
     "a run on pairs": (
         "pairs photo.png mask.png out.png",
         pairs_run,
-        ["fills no holes", "jaxinpaint translate"],
+        ["pairs: this network fills no holes", "jaxinpaint translate"],
     ),
     "no picture": ("RUN gone.png mask.png out.png", nothing, ["gone.png: no such file"]),
     "no mask": ("RUN photo.png gone.png out.png", nothing, ["gone.png: no such file"]),

@@ -57,6 +57,34 @@ def test_a_hole_of_hundreds_of_pixels_is_filled_from_its_rim(levels: int | None)
     np.testing.assert_allclose(filled, image, atol=0.02)
 
 
+@pytest.mark.parametrize("levels", [0, 4, None])
+@pytest.mark.parametrize("side", [0, 3, 40, 63])
+def test_gradients_are_finite_and_shares_of_what_is_known(side: int, levels: int | None) -> None:
+    image, _ = noise(64, 64)
+    hole = jnp.zeros((1, 64, 64, 1)).at[:, 1 : 1 + side, :side].set(1)
+    gradient = jax.grad(lambda image: jnp.sum(fill_smoothly(image, hole, levels=levels)))(image)
+    assert (jnp.where(hole > 0, gradient, 0) == 0).all()
+    # What is added to all that is known is added to every pixel; float32, thousands of them.
+    assert jnp.sum(gradient) == pytest.approx(image.size, rel=1e-3)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e9])
+def test_the_range_makes_no_difference(scale: float) -> None:
+    image, hole = ramp(40, 40), rectangle(40, 40)
+    filled = fill_smoothly(scale * image, hole, levels=1) / scale
+    # Of about 1; roundings of float32, of 128 steps.
+    np.testing.assert_allclose(filled, fill_smoothly(image, hole, levels=1), atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_halves_are_filled_as_whole_floats_are(dtype: str) -> None:
+    image, hole = ramp(40, 40), rectangle(40, 40)
+    filled = fill_smoothly(image.astype(dtype), hole.astype(dtype))
+    assert filled.dtype == dtype
+    # Steps of bfloat16 are of 1/256 below 1; sweeps add some.
+    np.testing.assert_allclose(filled.astype(jnp.float32), fill_smoothly(image, hole), atol=0.02)
+
+
 def test_the_middle_of_a_square_is_the_mean_of_what_is_around_it() -> None:
     image = (
         jnp.zeros((1, 3, 3, 1)).at[0, :, :, 0].set(jnp.array([[9.0, 1, 9], [2, 9, 3], [9, 6, 9]]))
