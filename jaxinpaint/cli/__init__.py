@@ -107,8 +107,14 @@ def told_plainly() -> Iterator[None]:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         yield
+        sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # who reads has read enough, as `head` does
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # or the end would tell of it
+        sys.exit(1)
     except (ValueError, OSError, ArithmeticError, ModuleNotFoundError) as error:
         if os.environ.get("JAXINPAINT_TRACEBACK"):
             raise

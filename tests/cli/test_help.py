@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -31,3 +32,17 @@ def test_help_does_not_wait_for_jax(verb: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     for word in HELP[verb]:
         assert word in done.stdout
+
+
+def test_a_reader_that_has_read_enough_is_no_error() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    ended = subprocess.run(
+        [sys.executable, "-m", "jaxinpaint", "--version"],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(write)
+    assert ended.stderr == b""
+    assert ended.returncode == 1
