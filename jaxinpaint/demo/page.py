@@ -141,15 +141,10 @@ def _behave(on: _Parts, fills: Mapping[str, Fill], most_pixels: int) -> None:
             file = photo = None
         return [file, *_painted_on(photo), *_result(None, None)]
 
-    def hole_of_mask(file: str | None, photo: Opened) -> Missing:
-        if file is None:
-            return np.zeros_like(photo.filled)
-        return read_mask(Path(file), photo, most_pixels=most_pixels)
-
     def masked(file: str | None, photo: Opened | None, drawn: dict[str, Any]) -> list[Shown]:
         photo = _kept(photo)
         try:
-            hole = hole_of_mask(file, photo)
+            hole = _hole_of_mask(file, photo, most_pixels)
         except MENDABLE as error:
             _not_opened(error, file, photo.source)
             file = hole = None
@@ -164,7 +159,7 @@ def _behave(on: _Parts, fills: Mapping[str, Fill], most_pixels: int) -> None:
         photo = _kept(photo)
         with _told(mask, photo.source):
             strokes = [hole_of_strokes(layer[..., 3], photo) for layer in drawn["layers"]]
-            hole = np.any([hole_of_mask(mask, photo), *strokes], axis=0)
+            hole = np.any([_hole_of_mask(mask, photo, most_pixels), *strokes], axis=0)
             return photo, _result(photo, fill(photo, hole, fills[name]))
 
     def shown(photo: Opened | None, made: tuple[Opened, list[Shown]]) -> list[Shown]:
@@ -193,6 +188,13 @@ def _behave(on: _Parts, fills: Mapping[str, Fill], most_pixels: int) -> None:
         concurrency_limit=1,
         show_progress_on=[on.by, on.slider],
     ).success(shown, [on.base, on.made], results, api_visibility="private")
+
+
+def _hole_of_mask(file: str | None, photo: Opened, most_pixels: int) -> Missing:
+    """What a mask says is missing; nothing if there is none."""
+    if file is None:
+        return np.zeros_like(photo.filled)
+    return read_mask(Path(file), photo, most_pixels=most_pixels)
 
 
 def _painted_on(photo: Opened | None) -> list[Shown]:
