@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from data.picture_files import folder_of
-from quick_compile import quick_jit
 
 from jaxinpaint import recipes
 from jaxinpaint.cli import assembling
@@ -72,7 +71,7 @@ def test_recipes_take_the_holes_of_a_batch_and_ask_for_them(config: RecipeConfig
 def test_the_hole_of_a_batch_is_the_one_that_is_filled() -> None:
     recipe = recipes.make(PIXELWISE)
     state = recipe.init(jax.random.key(0), (16, 16))
-    step = quick_jit(recipe.step_at(0))
+    step = jax.jit(recipe.step_at(0))
     image = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
 
     def terms(hole: np.ndarray) -> tuple[float, float]:

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from quick_compile import quick_jit
 from scipy import signal
 from skimage.metrics import structural_similarity
 
@@ -35,7 +35,7 @@ Measure = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
 def found() -> dict[str, np.ndarray]:
     of = columns(list(PROTOCOLS), SIDE, {})
     arrays = OUTPUT, TRUTH.astype(np.float32) / 255, HOLE.astype(np.float32)
-    compiled = quick_jit(lambda *batch: scores(of, *batch))(*map(jnp.asarray, arrays))
+    compiled = jax.jit(lambda *batch: scores(of, *batch))(*map(jnp.asarray, arrays))
     assert compiled.keys() == {one.name for one in of}
     return {name: np.asarray(values) for name, values in compiled.items()}
 

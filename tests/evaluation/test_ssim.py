@@ -1,10 +1,10 @@
 from functools import partial
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from as_installed import as_installed
-from quick_compile import quick_jit
 from scipy import ndimage, signal
 from skimage.metrics import structural_similarity
 
@@ -31,7 +31,7 @@ def pictures(side: int) -> tuple[np.ndarray, np.ndarray]:
 )
 def test_ssim_is_scikit_images(window, options) -> None:
     estimate, truth = pictures(64)
-    ours = quick_jit(partial(ssim, window=window))(
+    ours = jax.jit(partial(ssim, window=window))(
         jnp.asarray(estimate / np.float32(255)), jnp.asarray(truth / np.float32(255))
     )
     theirs = [
@@ -57,7 +57,7 @@ def by_correlation(x: np.ndarray, y: np.ndarray, mode: str) -> tuple[np.ndarray,
 
 def test_zeros_beyond_the_border_are_part_of_some_programs_windows() -> None:
     estimate, truth = pictures(32)
-    ours = quick_jit(partial(ssim, padding="zeros"))(
+    ours = jax.jit(partial(ssim, padding="zeros"))(
         jnp.asarray(estimate / np.float32(255)), jnp.asarray(truth / np.float32(255))
     )
     expected = [
@@ -69,7 +69,7 @@ def test_zeros_beyond_the_border_are_part_of_some_programs_windows() -> None:
 
 def test_ms_ssim_is_the_product_over_halved_scales() -> None:
     estimate, truth = pictures(180)
-    ours = quick_jit(ms_ssim)(
+    ours = jax.jit(ms_ssim)(
         jnp.asarray(estimate / np.float32(255)), jnp.asarray(truth / np.float32(255))
     )
 

@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 from as_installed import as_installed
 from interop.torch_saved import Call, Global, pickled, torch_saved
-from quick_compile import quick_jit
 from safetensors.numpy import save_file
 
 import jaxinpaint
@@ -132,7 +131,7 @@ def test_files_that_pytorch_wrote_are_read_the_same(tmp_path: Path) -> None:
 def painted(path: Path, image: np.ndarray, hole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     recipe, variables = read(path)
     assert recipe.inpaint is not None
-    output, composite = quick_jit(recipe.inpaint)(variables, jnp.asarray(image), jnp.asarray(hole))
+    output, composite = jax.jit(recipe.inpaint)(variables, jnp.asarray(image), jnp.asarray(hole))
     return np.asarray(output), np.asarray(composite)
 
 
@@ -355,7 +354,7 @@ def test_a_branch_may_be_missing_as_a_whole_only(files, tmp_path: Path) -> None:
 
 def test_a_network_file_keeps_every_bit(tmp_path: Path) -> None:
     config = ContextEncoderConfig(size=64, width=2, discriminator_width=2, bottleneck=4)
-    state = quick_jit(recipes.make(config).init, static_argnums=1)(jax.random.key(0), (64, 64))
+    state = jax.jit(recipes.make(config).init, static_argnums=1)(jax.random.key(0), (64, 64))
     players = {name: player.variables for name, player in state.players.items()}
     network_files.write(network_files.NetworkFile(config, players, "a test"), tmp_path / "file")
     back = network_files.read(tmp_path / "file")

@@ -5,7 +5,6 @@ from functools import cache
 import jax
 import jax.numpy as jnp
 import numpy as np
-from quick_compile import quick_jit
 
 from jaxinpaint import masks
 from jaxinpaint.array_typing import RandomKey
@@ -24,7 +23,7 @@ def compiled(sample: masks.Sampler, size: tuple[int, int]) -> jax.stages.Wrapped
     def draw(key: RandomKey, positions: jax.Array) -> jax.Array:
         return masks.holes(sample, key, positions, size)
 
-    return quick_jit(draw)
+    return jax.jit(draw)
 
 
 def drawn(

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from masks.drawing_many import SIZE, compiled, drawn
-from quick_compile import quick_jit
 
 from jaxinpaint import masks
 
@@ -67,7 +66,7 @@ def test_holes_grow_with_the_picture(name: str) -> None:
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_small_pictures_have_holes_too(name: masks.SamplerName, size: tuple[int, int]) -> None:
     sample = masks.sampler(name, ratio=(0.1, 0.6), border=True)
-    hole = np.asarray(quick_jit(lambda key: sample(key, size))(jax.random.key(1)))
+    hole = np.asarray(jax.jit(lambda key: sample(key, size))(jax.random.key(1)))
     assert hole.shape == (*size, 1)
     assert set(np.unique(hole)) <= {0, 1}
     assert hole.any()

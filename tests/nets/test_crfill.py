@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from quick_compile import quick_jit
 
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.nets.crfill import crfill_auxiliary, crfill_generator
@@ -40,12 +39,12 @@ def test_the_generator_its_branch_and_their_judge_are_the_published_ones(z) -> N
     image, hole = shown(z)
     weights = golden.variables(published("netG"))
     generator, auxiliary = crfill_generator(), crfill_auxiliary()
-    painted, _ = quick_jit(generator.apply)(weights, image, hole)
+    painted, _ = jax.jit(generator.apply)(weights, image, hole)
     assert golden.relative_error(painted.coarse, z["coarse"]) < AGREES
     assert golden.relative_error(painted.fine, z["fine"]) < AGREES
     completed = composite(painted.fine, image, hole)
     branch = {"params": weights["params"]["auxiliary"]}
-    rebuilt, _ = quick_jit(auxiliary.apply)(branch, completed, painted.features, hole)
+    rebuilt, _ = jax.jit(auxiliary.apply)(branch, completed, painted.features, hole)
     assert golden.relative_error(rebuilt.image, z["auxiliary"]) < AGREES
 
     judge = deepfill_discriminator()
@@ -62,14 +61,14 @@ def test_the_variant_with_attention_is_the_published_one(z) -> None:
     name = "deepfill_generator_with_attention"
     reference = golden.arrays(name)
     weights = golden.variables(published("", name))
-    painted, _ = quick_jit(crfill_generator(attention=True).apply)(weights, *shown(z))
+    painted, _ = jax.jit(crfill_generator(attention=True).apply)(weights, *shown(z))
     assert golden.relative_error(painted.coarse, reference["coarse"]) < AGREES
     assert golden.relative_error(painted.fine, reference["fine"]) < AGREES
 
 
 def started(width: int = 8) -> Variables:
     image, hole = jnp.zeros((1, 16, 16, 3)), jnp.zeros((1, 16, 16, 1))
-    return quick_jit(crfill_generator(width=width).init)(jax.random.key(0), image, hole)
+    return jax.jit(crfill_generator(width=width).init)(jax.random.key(0), image, hole)
 
 
 def test_weights_start_as_those_of_pytorch() -> None:
@@ -83,8 +82,8 @@ def test_weights_start_as_those_of_pytorch() -> None:
 def test_a_spectral_norm_converges_to_the_largest_singular_value() -> None:
     judge = deepfill_discriminator(width=4)
     image, extra = jnp.zeros((1, 16, 16, 3)), jnp.zeros((1, 16, 16, 1))
-    variables = quick_jit(judge.init)(jax.random.key(0), image, extra)
-    step = quick_jit(lambda v: judge.apply(v, image, extra, train=True)[1])
+    variables = jax.jit(judge.init)(jax.random.key(0), image, extra)
+    step = jax.jit(lambda v: judge.apply(v, image, extra, train=True)[1])
     for _ in range(200):
         variables = step(variables)
     for name, kept in variables["spectral_norm"].items():

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from quick_compile import quick_jit
 
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.nets.membrane_unet import _folded, _unfolded, membrane_unet
@@ -38,15 +37,15 @@ def test_it_is_small_and_holds_no_more_than_parameters() -> None:
 def test_any_number_of_levels_begins_by_correcting_nothing(levels: int) -> None:
     net = membrane_unet(levels=levels, width=2)
     given = shown(2**levels, 2 * 2**levels)
-    variables = quick_jit(net.init)(jax.random.key(0), *given)
-    correction, kept = quick_jit(net.apply)(variables, *given)
+    variables = jax.jit(net.init)(jax.random.key(0), *given)
+    correction, kept = jax.jit(net.apply)(variables, *given)
     np.testing.assert_array_equal(correction, jnp.zeros_like(given[0]))
     jax.tree.map(np.testing.assert_array_equal, kept, variables)
 
 
 def test_what_is_made_of_a_picture_depends_on_no_other() -> None:
     variables, given = drawn(), shown(16, 24, n=3)
-    apply = quick_jit(TINY.apply)
+    apply = jax.jit(TINY.apply)
     together, _ = apply(variables, *given)
     alone, _ = apply(variables, *(x[1:2] for x in given))
     assert np.std(together) > 0
@@ -63,7 +62,7 @@ def test_training_computes_what_filling_does() -> None:
 
 def test_all_parameters_have_a_part_in_the_correction() -> None:
     given = shown(16, 16)
-    gradient = quick_jit(
+    gradient = jax.jit(
         jax.grad(lambda variables: jnp.sum(jnp.square(TINY.apply(variables, *given)[0])))
     )(drawn())
     for leaf in jax.tree.leaves(gradient):

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from quick_compile import quick_jit
 
 from jaxinpaint.nets.discriminators import PAN_TAPS, pan_discriminator
 from jaxinpaint.nets.network import Network
@@ -68,7 +67,7 @@ def test_dropout_is_drawn_for_each_picture_by_its_key_and_in_training_only() -> 
     image = jnp.broadcast_to(jax.random.normal(jax.random.key(0), (1, 8, 8, 3)), (4, 8, 8, 3))
     variables = net.init(jax.random.key(1), image)
     keys = jax.random.split(jax.random.key(2), 4)[jnp.array([0, 1, 0, 2])]
-    train = quick_jit(lambda keys: net.apply(variables, image, train=True, keys=keys)[0])
+    train = jax.jit(lambda keys: net.apply(variables, image, train=True, keys=keys)[0])
     first, second, again, _ = train(keys)
     np.testing.assert_array_equal(first, again)
     assert np.any(first != second)

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from quick_compile import quick_jit
 
 from jaxinpaint import masks
 from jaxinpaint.array_typing import Variables
@@ -66,7 +65,7 @@ def test_two_steps_are_those_of_the_published_program(monkeypatch: pytest.Monkey
     with jax.enable_x64(True):
         hole = jnp.asarray(z["hole"], jnp.float64)
         monkeypatch.setattr(masks, "holes", lambda *arguments: hole)
-        assert_steps(quick_jit(recipe.step_at(0)), jax.tree.map(doubled, state), batch, facts)
+        assert_steps(jax.jit(recipe.step_at(0)), jax.tree.map(doubled, state), batch, facts)
 
 
 def doubled(leaf: jax.Array) -> jax.Array:
@@ -119,12 +118,12 @@ def recipe(config: CRFillConfig = TINY) -> Recipe:
 def step(number: int) -> Step:
     """The step of a number of the tiny recipe, compiled once for each stage."""
     first = max(start for _, start in recipe().stages if start <= number)
-    return step(first) if first < number else quick_jit(recipe().step_at(number))
+    return step(first) if first < number else jax.jit(recipe().step_at(number))
 
 
 @cache
 def start(config: CRFillConfig = TINY) -> TrainState:
-    init = quick_jit(recipe(config).init, static_argnums=1)
+    init = jax.jit(recipe(config).init, static_argnums=1)
     return init(jax.random.key(0), (32, 32))
 
 
@@ -228,7 +227,7 @@ def test_what_the_branch_copies_is_shown() -> None:
     hole = jnp.zeros((2, 32, 32, 1)).at[:, 8:20, 8:20].set(1)
     dirty = jnp.where(hole > 0, jnp.nan, image)
     variables = start().players["generator"].variables
-    shown = quick_jit(show)(variables, dirty, hole)
+    shown = jax.jit(show)(variables, dirty, hole)
     assert list(shown) == ["auxiliary", "coarse", "copied", "from hole"]
     for picture in shown.values():
         assert picture.shape == image.shape

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from quick_compile import quick_jit
 
 from jaxinpaint.objectives.structure import dissimilarity
 from jaxinpaint.ops.membrane import fill_smoothly
@@ -20,7 +19,7 @@ RECIPE = make(CONFIG)
 
 
 def begun() -> TrainState:
-    return quick_jit(RECIPE.init, static_argnums=1)(jax.random.key(0), (16, 16))
+    return jax.jit(RECIPE.init, static_argnums=1)(jax.random.key(0), (16, 16))
 
 
 def pictures() -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -33,12 +32,12 @@ def pictures() -> tuple[jax.Array, jax.Array, jax.Array]:
 def test_before_it_learns_anything_it_paints_the_smooth_fill() -> None:
     _, image, hole = pictures()
     assert RECIPE.inpaint is not None
-    output, composite = quick_jit(RECIPE.inpaint)(begun().generator, image, hole)
+    output, composite = jax.jit(RECIPE.inpaint)(begun().generator, image, hole)
     # Programs that round differently.
     np.testing.assert_allclose(output, fill_smoothly(image, hole, levels=2), atol=1e-6)
     np.testing.assert_array_equal(composite, output)
     assert RECIPE.show is not None
-    shown = quick_jit(RECIPE.show)(begun().generator, image, hole)
+    shown = jax.jit(RECIPE.show)(begun().generator, image, hole)
     np.testing.assert_allclose(shown["membrane"], output, atol=1e-6)
 
 
@@ -46,7 +45,7 @@ def test_what_stands_in_the_hole_is_nothing_to_it() -> None:
     _, image, hole = pictures()
     assert RECIPE.inpaint is not None
     variables = jax.tree.map(lambda x: x + 0.05, begun().generator)
-    fill = quick_jit(RECIPE.inpaint)
+    fill = jax.jit(RECIPE.inpaint)
     _, composite = fill(variables, image, hole)
     _, again = fill(variables, jnp.where(hole > 0, 1, image), hole)
     np.testing.assert_array_equal(composite, again)
@@ -73,7 +72,7 @@ def test_gradients_reach_the_output_in_the_hole_only() -> None:
 
 def test_a_loss_is_the_weighted_sum_of_what_is_told() -> None:
     image = (255 * pictures()[1]).astype(jnp.uint8)
-    state, metrics = quick_jit(RECIPE.step_at(0))(begun(), Batch(image, jnp.arange(2)))
+    state, metrics = jax.jit(RECIPE.step_at(0))(begun(), Batch(image, jnp.arange(2)))
     mean = {name: float(m.total / m.n) for name, m in metrics.items()}
     told = mean["hole"] + CONFIG.structure_weight * mean["structure"]
     assert mean["loss"] == pytest.approx(told, rel=1e-5)

@@ -11,7 +11,6 @@ import numpy as np
 import numpy_pan
 import optax
 import pytest
-from quick_compile import quick_jit
 
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.recipes import PANConfig, pan
@@ -38,7 +37,7 @@ def step(config: PANConfig, number: int) -> Step:
         TRACED[config, number] += 1
         return made(state, some)
 
-    return quick_jit(counted)
+    return jax.jit(counted)
 
 
 @cache

@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from quick_compile import quick_jit
 
 from jaxinpaint import recipes
 from jaxinpaint.nets.vgg import random_variables
@@ -139,13 +138,13 @@ def compiled(config: RecipeConfig) -> Step:
         TRACED[config] += 1
         return step(state, some)
 
-    return quick_jit(counted)
+    return jax.jit(counted)
 
 
 @cache
 def start(config: RecipeConfig) -> TrainState:
     recipe = make(config)
-    state = quick_jit(recipe.init, static_argnums=1)(jax.random.key(0), size(config))
+    state = jax.jit(recipe.init, static_argnums=1)(jax.random.key(0), size(config))
     return dataclasses.replace(state, step=jnp.int32(first_of(recipe)))
 
 
@@ -203,7 +202,7 @@ def assert_eight_make_the_step_of_one(config: RecipeConfig, placement: Placement
     state, metrics = compiled(config)(start(config), batch(config))
     step = step_of(make(config, axis_name=placement.axis_name))
     where = placement.of_state(start(config))
-    eight = quick_jit(
+    eight = jax.jit(
         spread(step, placement),
         in_shardings=(where, placement.split),
         out_shardings=(where, placement.replicated),
@@ -272,7 +271,7 @@ def test_the_composite_keeps_known_pixels_and_the_output_is_in_range(config: Rec
     side, _ = size(config)
     inside = slice(side // 4, side // 2)
     hole = jnp.zeros((8, side, side, 1)).at[:, inside, inside].set(1)
-    output, composite = quick_jit(recipe.inpaint)(variables, image, hole)
+    output, composite = jax.jit(recipe.inpaint)(variables, image, hole)
     known = np.broadcast_to(np.asarray(hole) == 0, image.shape)
     np.testing.assert_array_equal(np.asarray(composite)[known], np.asarray(image)[known])
     np.testing.assert_array_equal(np.asarray(composite)[~known], np.asarray(output)[~known])
@@ -333,7 +332,7 @@ def test_published_weights_are_needed_to_train_but_not_to_fill() -> None:
 def test_published_weights_that_are_given_are_looked_through() -> None:
     published = dataclasses.replace(THROUGH_VGG, features="imagenet")
     given = recipes.make(published, vgg16=random_variables(16, until="pool3"))
-    _, metrics = quick_jit(step_of(given))(start(THROUGH_VGG), batch(published))
+    _, metrics = jax.jit(step_of(given))(start(THROUGH_VGG), batch(published))
     _, expected = compiled(THROUGH_VGG)(start(THROUGH_VGG), batch(published))
     for name, mean in metrics.items():
         np.testing.assert_array_equal(mean.total, expected[name].total)

@@ -20,7 +20,6 @@ from jaxinpaint.recipes import (
     make,
 )
 from jaxinpaint.recipes.base import Batch, Metrics, TrainState
-from tests.quick_compile import quick_jit
 
 pytestmark = pytest.mark.slow  # whole steps and networks, compiled many times
 
@@ -51,8 +50,8 @@ def stepped(
     recipe = make(config, how)
     image = jax.random.randint(jax.random.key(1), (4, side, side, 3), 0, 256).astype(jnp.uint8)
     index = jnp.array([0, 0, 2, 2]) if alike else jnp.arange(4)
-    state = quick_jit(recipe.init, static_argnums=1)(jax.random.key(0), (side, side))
-    return quick_jit(recipe.step_at(0))(state, Batch(image[index], index))
+    state = jax.jit(recipe.init, static_argnums=1)(jax.random.key(0), (side, side))
+    return jax.jit(recipe.step_at(0))(state, Batch(image[index], index))
 
 
 def parameters(state: TrainState, player: str = "generator") -> np.ndarray:

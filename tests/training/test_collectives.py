@@ -18,7 +18,6 @@ from jaxinpaint.recipes import (
 from jaxinpaint.recipes.base import Batch, TrainState
 from jaxinpaint.recipes.stepping import StepConfig
 from jaxinpaint.training.parallel import AXIS, place_on_all_devices, spread
-from tests.quick_compile import quick_jit
 
 pytestmark = pytest.mark.slow  # whole steps and networks, compiled many times
 
@@ -49,7 +48,7 @@ def compiled_text(
             out_axes=None,
         )
         return replicas.lower(state, batch(8, 2)).compile().as_text(), state
-    whole = quick_jit(
+    whole = jax.jit(
         spread(step, placement),
         in_shardings=(placement.replicated, placement.split),
         out_shardings=placement.replicated,
