@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from jaxinpaint import trained
@@ -186,7 +187,8 @@ def of(recipe: Recipe, variables: Variables, *, max_memory: int | None = None) -
         raise FillsNoHoles(NOT_HOLES)
     run = fast_jit(recipe.inpaint)
     budget = None if max_memory is None else Budget(max_memory, planned(run))
-    return Inpainter(run, variables, recipe.takes, budget)
+    # Once, not with every picture: weights come from files as arrays of the host.
+    return Inpainter(run, jax.device_put(variables), recipe.takes, budget)
 
 
 def load(path: Path | str = NETWORK, *, max_memory: int | None = None) -> Inpainter:

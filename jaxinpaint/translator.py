@@ -69,7 +69,7 @@ def of(recipe: Recipe, variables: Variables) -> Translator:
     """
     match recipe.takes:
         case Multiple(of=n) if recipe.translate is not None:
-            return Translator(fast_jit(recipe.translate), variables, n)
+            return Translator(fast_jit(recipe.translate), jax.device_put(variables), n)
         case Multiple() | Window():
             raise ValueError(HOLES)
 

@@ -29,7 +29,7 @@ from platformdirs import user_cache_path
 
 install_import_hook("jaxinpaint", "beartype.beartype")
 
-from jaxinpaint.cli.keeping_compiled import keep_compiled  # noqa: E402 (when it can be checked)
+from jaxinpaint.keeping_compiled import keep_compiled  # noqa: E402 (when it can be checked)
 
 # What a test compiles, others find, those of later runs too.
 os.environ["JAXINPAINT_CACHE"] = str(user_cache_path("jaxinpaint-tests", appauthor=False))

@@ -40,6 +40,7 @@ ROOMS = {
     "photos": set(),
     "ready": set(),
     "compiling": set(),
+    "keeping_compiled": {"interop"},
     "exported": {"array_typing", "compiling", "interop", "photos", "recipes"},
     "inpainter": {
         "array_typing",

@@ -211,6 +211,12 @@ def test_loading_takes_a_string_too_and_gives_the_same(run: Path, fill: Inpainte
     assert again.takes == Multiple(SIZE_MULTIPLE)
 
 
+def test_weights_go_to_the_device_once(run: Path) -> None:
+    leaves = jax.tree.leaves([jaxinpaint.load().variables, jaxinpaint.load(run).variables])
+    assert leaves
+    assert all(isinstance(leaf, jax.Array) for leaf in leaves)
+
+
 def test_a_folder_that_is_no_run_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(NoRun, match="there is no run folder"):
         jaxinpaint.load(tmp_path / "gone")

@@ -67,7 +67,7 @@ def demo(
         require_there(run)
     if importlib.util.find_spec("gradio") is None:
         raise ModuleNotFoundError("the demo needs Gradio: pip install 'jaxinpaint[demo]'")
-    from jaxinpaint.cli.keeping_compiled import keep_compiled
+    from jaxinpaint.keeping_compiled import keep_compiled
 
     keep_compiled()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # as Ctrl+C: what is temporary goes

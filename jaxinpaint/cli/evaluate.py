@@ -53,11 +53,11 @@ def evaluate(
         batch_size: Cases at once.
     """
     from jaxinpaint.cli.judges import judges
-    from jaxinpaint.cli.keeping_compiled import keep_compiled
     from jaxinpaint.cli.methods import method
     from jaxinpaint.data.examples import built_in
     from jaxinpaint.evaluation import evaluating, manifests
     from jaxinpaint.evaluation.protocols import PROTOCOLS
+    from jaxinpaint.keeping_compiled import keep_compiled
 
     if not methods:
         raise ValueError("say what is judged: a run, a network's file, membrane, telea, …")

@@ -49,8 +49,8 @@ def inpaint(
     if len(paths) == 1:
         _require_pictures(image)
     limit = None if max_memory is None else number_of_bytes(max_memory, option="--max-memory")
-    from jaxinpaint.cli.keeping_compiled import keep_compiled
     from jaxinpaint.inpainter import load
+    from jaxinpaint.keeping_compiled import keep_compiled
     from jaxinpaint.trained import require_there
 
     require_there(run)  # first, because it is quick to fail

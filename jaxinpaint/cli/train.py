@@ -17,9 +17,9 @@ import jax
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.cli import choosing, told_plainly
 from jaxinpaint.cli.assembling import Assembly, Skipped, abstract_state, assemble, check_steps
-from jaxinpaint.cli.keeping_compiled import keep_compiled
 from jaxinpaint.cli.scoring import keeping
 from jaxinpaint.cli.showing import Show, show_held_out
+from jaxinpaint.keeping_compiled import keep_compiled
 from jaxinpaint.nets.network import dtype_of
 from jaxinpaint.recipes import CRFillConfig, PartialConvConfig, RecipeConfig, network_options
 from jaxinpaint.recipes.base import Recipe

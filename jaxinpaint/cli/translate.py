@@ -31,7 +31,7 @@ def translate(
             EXIF and colour profile are not taken over from the one it is made from.
         overwrite: Write over pictures that the output folder has already.
     """
-    from jaxinpaint.cli.keeping_compiled import keep_compiled
+    from jaxinpaint.keeping_compiled import keep_compiled
     from jaxinpaint.trained import require_there
     from jaxinpaint.translator import load
 

@@ -1,4 +1,4 @@
-"""Compiled programs, kept on the disk for the next time that a command is typed."""
+"""Compiled programs, kept on the disk for the next process that needs them."""
 
 import contextlib
 import logging
@@ -20,6 +20,8 @@ MOST_BYTES = 2_000_000_000  # of all that is kept; the oldest goes first
 
 def keep_compiled(keep: bool = True) -> None:
     """Keeps compiled programs in the cache, unless JAX has been told of another folder.
+
+    Commands do so unasked; a program of one's own calls it once, before anything is compiled.
 
     They are JAX's own files, by all that a program depends on: the program, JAX's version, the kind
     of device and the flags. A folder that nothing can be written to is only read from; where there

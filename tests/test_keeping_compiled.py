@@ -9,15 +9,15 @@ import jax
 import pytest
 from cli.commands import ROOT
 
-from jaxinpaint.cli import keeping_compiled
-from jaxinpaint.cli.keeping_compiled import keep_compiled
+from jaxinpaint import keeping_compiled
+from jaxinpaint.keeping_compiled import keep_compiled
 
 # Compiles one program, and says how many of them were found.
 PROGRAM = """
 import sys
 import jax
 from jax import monitoring
-from jaxinpaint.cli.keeping_compiled import keep_compiled
+from jaxinpaint.keeping_compiled import keep_compiled
 keep_compiled(sys.argv[1] == "keep")
 found = []
 monitoring.register_event_listener(lambda event, **_: found.append(event))
