@@ -16,6 +16,7 @@ from jaxinpaint.data.config import DataConfig
 from jaxinpaint.recipes import (
     ContextEncoderConfig,
     CRFillConfig,
+    MembraneConfig,
     PANConfig,
     PartialConvConfig,
     Recipe,
@@ -24,6 +25,7 @@ from jaxinpaint.recipes import (
 )
 from jaxinpaint.recipes.base import Step
 from jaxinpaint.training.flops import model_flops
+from jaxinpaint.training.guarding import Guarded, guarded
 from jaxinpaint.training.parallel import AXIS, Compiled, Placement, compile_step
 
 Counts = dict[str, int]
@@ -43,6 +45,7 @@ COMPILED = {"flops": 0.1, "bytes_accessed": 0.15, "temporary_bytes": 0.2}
 PARTIAL_CONV = PartialConvConfig(layer_size=3, width=1 / 16, features="random")
 CONTEXT = ContextEncoderConfig(size=64, width=4, discriminator_width=4, bottleneck=8)
 PAN = PANConfig(task="center", size=64, width=4, discriminator_width=4, bottleneck=8)
+MEMBRANE = MembraneConfig()
 CRFILL = CRFillConfig(stages=("auxiliary",), width=8, discriminator_width=2)
 
 
@@ -64,10 +67,14 @@ PROGRAMS = {
     "partial-conv step": Program(PARTIAL_CONV, 32, 0),
     "partial-conv filling": Program(PARTIAL_CONV, 32, None),
     "context-encoder step": Program(CONTEXT, 64, 0),
+    "context-encoder filling": Program(CONTEXT, 64, None),
     "pan step of the discriminator": Program(PAN, 64, 0),
+    "pan step of the generator": Program(PAN, 64, 1),
     "pan step of both": Program(PAN, 64, 2),
     "crfill step": Program(CRFILL, 32, 0),
     "crfill filling": Program(CRFILL, 32, None),
+    "membrane step": Program(MEMBRANE, 32, 0),
+    "membrane filling": Program(MEMBRANE, 32, None),
 }
 
 
@@ -91,8 +98,9 @@ def counts(program: Program) -> Counts:
 
 def counts_of_step(step: Step, recipe: Recipe, side: int) -> Counts:
     data = data_of(side)
-    state, batch = abstract_state(recipe, data), abstract_batch(data)
-    return counts_of(compile_step(step, one_device(), state, batch), state)
+    guard = Guarded(abstract_state(recipe, data), jax.ShapeDtypeStruct((), bool))
+    step_in_a_run = guarded(step, "stop")
+    return counts_of(compile_step(step_in_a_run, one_device(), guard, abstract_batch(data)), guard)
 
 
 def counts_of_filling(recipe: Recipe, side: int) -> Counts:
@@ -124,8 +132,8 @@ def faults(found: Counts, recorded: Counts, *, same_compiler: bool) -> list[str]
     for name, share in (ALWAYS | (COMPILED if same_compiler else {})).items():
         change = found[name] - recorded[name]
         if abs(change) > share * recorded[name]:
-            worse = "more" if change > 0 else "less"
-            told.append(f"{name} is {found[name]}, {worse} than the {recorded[name]} recorded")
+            direction = "more" if change > 0 else "less"
+            told.append(f"{name} is {found[name]}, {direction} than the {recorded[name]} recorded")
     return told
 
 
