@@ -11,7 +11,7 @@ Needs PyTorch. Both sides run in turns in one process. Weights are those that a 
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ import numpy as np
 import optax
 import torch
 import torch_adversarial_training as plain_torch
+from our_training import OurTraining, first_variables
 from partial_conv_cases import normal
 from side_by_side import (
     Dress,
@@ -48,7 +49,6 @@ from jaxinpaint.nets.context_encoder import context_encoder
 from jaxinpaint.nets.discriminators import dcgan_discriminator, pan_discriminator
 from jaxinpaint.nets.network import Network
 from jaxinpaint.nets.pan import pan_unet
-from jaxinpaint.recipes import make
 from jaxinpaint.recipes.base import Batch, Metrics, Player
 from jaxinpaint.recipes.context_encoder import ContextEncoderConfig
 from jaxinpaint.recipes.pan import PANConfig
@@ -196,42 +196,12 @@ def pan_pairs_match(scale: Scale) -> Match:
     )
 
 
-class OurTraining:
-    """The recipe's steps, compiled kind by kind; the state moves on from call to call."""
-
-    def __init__(self, match: Match) -> None:
-        recipe = make(match.config)
-        size = match.side, match.side
-        state = jax.jit(lambda key: recipe.init(key, size))(jax.random.key(0))
-        # Copied: the first step takes the state's arrays away.
-        self.start = {
-            name: jax.tree.map(np.array, player.variables) for name, player in state.players.items()
-        }
-        batch = jax.device_put(match.batch)
-        # Donated, as the package's own training does.
-        programs = [
-            program_of(recipe.step_at(number), state, batch, donate_argnums=0)
-            for number in range(len(match.turns))
-        ]
-        self.planned = [planned_bytes(program) for program in programs]
-
-        def step(number: int) -> Metrics:
-            nonlocal state
-            state, metrics = jax.block_until_ready(programs[number](state, batch))
-            return metrics
-
-        self.step = step
-
-    def side_of(self, *numbers: int) -> Side:
-        """The steps of these kinds, one after the other."""
-        planned = [found for number in numbers if (found := self.planned[number]) is not None]
-        return Side(lambda: [self.step(number) for number in numbers], max(planned, default=None))
-
-
 class TheirTraining:
     """The same in PyTorch, from bytes on the device on."""
 
-    def __init__(self, match: Match, variables: dict[str, Variables], dress: Dress = plain) -> None:
+    def __init__(
+        self, match: Match, variables: Mapping[str, Variables], dress: Dress = plain
+    ) -> None:
         nets = zip(match.theirs, ("generator", "discriminator"), strict=True)
         generator, discriminator = (
             dress(plain_torch.load(net, variables[name])) for net, name in nets
@@ -264,8 +234,9 @@ def compare_training(match: Match, rounds: Rounds) -> dict[str, Variables]:
     """Gives the variables that both sides started from."""
     heading(f"{match.label}, training", "JAX", "PyTorch", "above 1: JAX is faster")
     print(f"(batch {len(match.batch.image)})")
-    ours = OurTraining(match)
-    theirs = TheirTraining(match, ours.start)
+    ours = OurTraining(match.config, match.batch, len(match.turns))
+    start = first_variables(match.config, match.batch)
+    theirs = TheirTraining(match, start)
     apart = _require_same_steps(match, ours, theirs)
     every = tuple(range(len(match.turns)))
     for number, movers in enumerate(match.turns):
@@ -281,7 +252,7 @@ def compare_training(match: Match, rounds: Rounds) -> dict[str, Variables]:
     if len(every) > 1:
         heading("The generator's forward passes", "one", "two", "above 1: sharing one gains")
         compare("both move / one by one", ours.side_of(2), ours.side_of(0, 1), rounds)
-    return ours.start
+    return start
 
 
 def _require_same_steps(

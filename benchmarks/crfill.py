@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 # Before PyTorch is loaded; why, `partial_conv.py` says.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -26,17 +26,15 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 import torch_crfill as plain_torch
+from our_training import OurTraining, apart, first_state, first_variables
 from side_by_side import (
     Rounds,
-    Side,
     compare,
     compiled,
     describe,
     eager,
     heading,
     on_equal_terms,
-    planned_bytes,
-    program_of,
     require_equal,
     to_nchw,
     to_nhwc,
@@ -47,8 +45,8 @@ from jaxinpaint import masks
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.nets.crfill import crfill_generator
 from jaxinpaint.ops.patches import reconstruct, similarity
-from jaxinpaint.recipes import CRFillConfig, crfill
-from jaxinpaint.recipes.base import Batch, Metrics, TrainState
+from jaxinpaint.recipes import CRFillConfig
+from jaxinpaint.recipes.base import Batch
 
 # How far apart losses may lie before an update: float32 sums in another order.
 APART = 1e-4
@@ -145,66 +143,32 @@ def compare_filling(scale: Scale) -> None:
 def compare_training(scale: Scale) -> None:
     heading("A step of the last stage", "JAX", "PyTorch", "above 1: JAX is faster")
     side, n = scale.training
-    config, start, shown = last_stage(scale)
-    ours, theirs = our_side(scale), plain_torch.Training(start, config)
-    apart = _apart(ours.run(), theirs.step(*shown))
-    if not apart < APART:
-        sys.exit(f"the two sides part by {apart}; nothing to compare")
+    config, batch = last_stage(scale)
+    shown = to_nchw(batch.image), to_nchw(first_holes(config, batch))
+    theirs = plain_torch.Training(first_variables(config, batch), config)
+    ours = OurTraining(config, batch).side_of(0)
+    parted = apart(ours.run()[0], theirs.step(*shown))
+    if not parted < APART:
+        sys.exit(f"the two sides part by {parted}; nothing to compare")
     compare(f"{side}², batch {n}", ours, eager(lambda: theirs.step(*shown)), scale.rounds)
-    print(f"From the same weights the terms of both losses differ by up to {apart:.0e}.")
+    print(f"From the same weights the terms of both losses differ by up to {parted:.0e}.")
 
 
-class LastStage(NamedTuple):
-    """What training starts from, the same for both sides.
-
-    Attributes:
-        config: of the recipe.
-        start: variables by player.
-        shown: pictures and holes for PyTorch; the holes are those that our first step draws.
-    """
-
-    config: CRFillConfig
-    start: dict[str, Variables]
-    shown: tuple[torch.Tensor, torch.Tensor]
-
-
-def last_stage(scale: Scale) -> LastStage:
+def last_stage(scale: Scale) -> tuple[CRFillConfig, Batch]:
+    """What is trained, and on what."""
     config = CRFillConfig(
         stages=("auxiliary",), width=scale.width, discriminator_width=scale.judge_width
     )
-    state, batch = _first_state(scale, config)
-    start = {name: jax.tree.map(np.array, p.variables) for name, p in state.players.items()}
-    hole_key, _ = jax.random.split(jax.random.fold_in(state.key, 0))
-    side, _ = scale.training
-    hole = masks.holes(masks.crfill, hole_key, batch.position, (side, side))
-    return LastStage(config, start, (to_nchw(batch.image), to_nchw(hole)))
-
-
-def our_side(scale: Scale) -> Side:
-    """The recipe's step; its state moves on from call to call."""
-    config = last_stage(scale).config
-    state, batch = _first_state(scale, config)
-    program = program_of(crfill(config).step_at(0), state, batch, donate_argnums=0)
-
-    def step() -> Metrics:
-        nonlocal state
-        state, metrics = jax.block_until_ready(program(state, batch))
-        return metrics
-
-    return Side(step, planned_bytes(program))
-
-
-def _first_state(scale: Scale, config: CRFillConfig) -> tuple[TrainState, Batch]:
     side, n = scale.training
-    init = jax.jit(crfill(config).init, static_argnums=1)
     drawn = np.random.default_rng(1).integers(0, 256, (n, side, side, 3), np.uint8)
-    return init(jax.random.key(0), (side, side)), Batch(jnp.asarray(drawn), jnp.arange(n))
+    return config, Batch(jnp.asarray(drawn), jnp.arange(n))
 
 
-def _apart(metrics: Metrics, told: dict[str, float]) -> float:
-    """The largest difference of a term, in units of the pictures' range."""
-    found = {name: float(metrics[name].total / metrics[name].n) for name in told}
-    return max(abs(found[name] - value) for name, value in told.items())
+def first_holes(config: CRFillConfig, batch: Batch) -> jax.Array:
+    """Those that our first step draws."""
+    hole_key, _ = jax.random.split(jax.random.fold_in(first_state(config, batch).key, 0))
+    _, height, width, _ = batch.image.shape
+    return masks.holes(masks.crfill, hole_key, batch.position, (height, width))
 
 
 def _fine(net: torch.nn.Module, image: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:

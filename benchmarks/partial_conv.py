@@ -9,14 +9,11 @@ Needs PyTorch. Both sides run in turns in one process, A B A B, so that a busy m
 # PyTorch is needed by the benchmarks only.
 
 import argparse
-import json
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 # Before PyTorch is loaded. Its threads wait for one another by spinning, which on cores that other
@@ -43,7 +40,6 @@ from partial_conv_training import (
     UNetWithoutMasks,
     jax_training,
     l1_in_training,
-    memory_in_training,
     torch_training,
 )
 from side_by_side import (
@@ -67,15 +63,11 @@ from jaxinpaint.ops.resampling import upsample, upsample_conv
 
 
 def main() -> None:
-    scale, memory_of = _command_line()
+    scale = _command_line()
     _set_up(scale)
-    if memory_of is not None:
-        print(json.dumps(memory_in_training(memory_of, scale)))
-        return
     describe(scale)
     compare_layer(scale)
     compare_unet(scale)
-    compare_memory_in_training(scale)
     compare_masks_with_none(scale)
     compare_mask_channels(scale)
     compare_upsampling(scale)
@@ -160,22 +152,6 @@ def compare_unet(scale: Scale) -> None:
     print(f"of the first three training steps by {parting:.0e} of themselves.")
 
 
-def compare_memory_in_training(scale: Scale) -> None:
-    print("\n## Memory in training, measured: a fresh process for each side, steps 2 to 4")
-    found = {side: _memory_in_a_child(side, scale) for side in ("jax", "torch")}
-    for side, mib in found.items():
-        print(
-            f"{side:<6}{mib['peak']:7.0f} MiB at the peak,{mib['between']:7.0f} between the steps,"
-            f"{mib['process']:7.0f} at most before, compiling included"
-        )
-    print(f"torch / jax: {found['torch']['peak'] / found['jax']['peak']:.2f} at the peak")
-    if torch_device() == "cuda":
-        print("(what the frameworks' allocators gave out on the device)")
-    else:
-        print("(resident memory of the process less that after the imports; before the second step")
-        print("the C library is made to give back what was freed)")
-
-
 def compare_masks_with_none(scale: Scale) -> None:
     heading("U-Net, no masks and masks", "none", "masks", "what masks cost; the goal is 1.15")
     net, image, valid = unet_case(scale)
@@ -258,14 +234,7 @@ def _with_torch_gradients(f: Callable[..., Any], pulled: Any, *args: Any) -> Cal
     return both
 
 
-def _memory_in_a_child(side: str, scale: Scale) -> dict[str, float]:
-    sizes = ("size", "width", "batch", "layer_size")
-    options = [f"--{name.replace('_', '-')}={getattr(scale, name)}" for name in sizes]
-    program = [sys.executable, str(Path(__file__)), f"--memory-of={side}", *options]
-    return json.loads(subprocess.run(program, check=True, stdout=subprocess.PIPE, text=True).stdout)
-
-
-def _command_line() -> tuple[Scale, str | None]:
+def _command_line() -> Scale:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--smoke", action="store_true", help="tiny, one round: does it run?")
     parser.add_argument("--size", type=int, help="side of the pictures")
@@ -273,10 +242,8 @@ def _command_line() -> tuple[Scale, str | None]:
     parser.add_argument("--batch", type=int, help="pictures a batch")
     parser.add_argument("--layer-size", type=int, help="levels of the U-Net")
     parser.add_argument("--repeats", type=int, help="rounds of both sides")
-    parser.add_argument("--memory-of", choices=("jax", "torch"), help=argparse.SUPPRESS)
     given = {k: v for k, v in vars(parser.parse_args()).items() if v is not None}
-    memory_of = given.pop("memory_of", None)
-    return replace(SMOKE if given.pop("smoke") else Scale(), **given), memory_of
+    return replace(SMOKE if given.pop("smoke") else Scale(), **given)
 
 
 if __name__ == "__main__":

@@ -13,18 +13,11 @@ import optax
 import torch
 import torch.nn.functional as F  # noqa: N812 (PyTorch's own name for it)
 import torch_partial_conv as plain_torch
-from partial_conv_cases import Scale, drawn_variables, unet_case
 from side_by_side import (
-    MIB,
     Side,
     eager,
-    forget_peak,
-    hand_back_freed_memory,
-    held_bytes,
     planned_bytes,
     program_of,
-    to_nchw,
-    torch_device,
 )
 
 from jaxinpaint.array_typing import Image, Scalar, Valid, Variables
@@ -133,27 +126,3 @@ def torch_training(
         return loss.detach()
 
     return eager(step)
-
-
-def memory_in_training(side: str, scale: Scale) -> dict[str, float]:
-    """MiB that training holds, in a process that does nothing else.
-
-    ``between`` its steps, at the ``peak`` of three steps, and in the ``process`` at most before
-    them: while it compiled, and made its first step.
-    """
-    start = held_bytes(side, peak=False)
-    net, image, valid = unet_case(scale)
-    if side == "jax":
-        training = jax_training(net, drawn_variables(net, image, valid), image, valid)
-    else:
-        theirs = plain_torch.PartialConvUNet(scale.layer_size, scale.width).to(torch_device())
-        training = torch_training(theirs, to_nchw(image), to_nchw(valid))
-    training.run()
-    held = {"process": held_bytes(side, peak=True)}
-    hand_back_freed_memory()
-    held["between"] = held_bytes(side, peak=False)
-    forget_peak()
-    for _ in range(3):
-        training.run()
-    held["peak"] = held_bytes(side, peak=True)
-    return {when: (found - start) / MIB for when, found in held.items()}

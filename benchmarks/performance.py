@@ -1,13 +1,14 @@
-"""Every recipe measured: filling, training, memory, compiling and whole runs, against PyTorch.
+"""Every published recipe measured: filling, training, memory, compiling, whole runs, by PyTorch.
 
-    python benchmarks/performance.py                   about an hour on two CPU cores
-    python benchmarks/performance.py --only partial-conv pan
+    python benchmarks/performance.py                   an hour on two CPU cores
+    python benchmarks/performance.py --only pan        the others stay as they were in the output
     python benchmarks/performance.py --smoke           minutes; says only that it runs
 
 Needs PyTorch. Both sides run in turns in one process, after warming up: a row of times is of the
-same minutes. Memory is that of a fresh process for each side. That both sides compute the same is
-checked before they are timed, here for filling and by the programs of each recipe for training.
-What comes out is printed, and written as JSON, of which `docs/make_performance.py` makes the page.
+same minutes, and so are the products of large matrices that tell what the machine gave in them.
+Both start from the same weights, and must agree in what they fill, and in the losses of their first
+step. Memory is that of a fresh process for each side. What comes out is printed, and written as
+JSON, of which `docs/make_performance.py` makes the page.
 """
 # pyright: reportMissingImports=false
 # PyTorch is needed by the benchmarks only.
@@ -22,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -41,8 +42,9 @@ import perceptual_losses
 import torch
 import torch_crfill
 import torch_partial_conv
+from our_training import OurTraining, apart, first_variables, shapes_of_variables
 from partial_conv_cases import SMOKE as SMALL
-from partial_conv_cases import Scale, drawn_variables, holed, normal, unet_case
+from partial_conv_cases import Scale, drawn, drawn_variables, holed, normal, unet_case
 from side_by_side import (
     MIB,
     Dress,
@@ -63,13 +65,21 @@ from side_by_side import (
     torch_device,
 )
 
+from jaxinpaint.array_typing import Variables
+from jaxinpaint.keeping_compiled import keep_compiled
 from jaxinpaint.nets.crfill import crfill_generator
 from jaxinpaint.nets.network import Network
-from jaxinpaint.training.flops import matrix_rate, model_flops
+from jaxinpaint.recipes import RecipeConfig
+from jaxinpaint.recipes.base import Batch, Metrics
+from jaxinpaint.training.flops import model_flops
 
 HERE = Path(__file__).parent
 # Batch norms on their running averages, or none: what filling computes on both sides.
 FILLED_APART = 1e-3
+# Losses of a first step, in which a generator is judged after its judge has moved: where a gradient
+# is next to nothing, rounding turns Adam's first update around.
+TRAINED_APART = 1e-2
+PRODUCT = 2048  # side of matrices large enough to be multiplied at the full rate
 
 
 class Filling(NamedTuple):
@@ -92,27 +102,53 @@ class Filling(NamedTuple):
     see: Callable[[np.ndarray], tuple[np.ndarray, ...]] | None = None
 
 
+class Start(NamedTuple):
+    """What both sides' training starts from.
+
+    Attributes:
+        variables: by player.
+        hole: those that our first step draws, for what draws any.
+    """
+
+    variables: Mapping[str, Variables]
+    hole: Any
+
+
 class Case(NamedTuple):
     """A recipe as it is measured.
 
     Attributes:
-        name: of the recipe.
-        size: side of its pictures.
-        batch: pictures a step.
+        config: of it.
+        batch: what it is trained on.
+        steps: kinds of step, which make up a cycle.
+        sides: of the pictures that are filled to see what size costs.
         filling: both sides' networks, for a side and a number of pictures.
-        ours, theirs: a training step, or the cycle of a recipe's steps. PyTorch's is dressed.
-        steps: how many steps of ours are in it.
+        first_holes: those of our first step, for what draws any.
+        theirs: PyTorch's cycle of steps, from what it starts from, in a dress; told last whether
+            the judge is frozen while it judges for the generator, as plain programs do not.
+        judged: whether that makes a difference.
         whole: options of `train.py` for a whole run of it.
     """
 
-    name: str
-    size: int
-    batch: int
-    filling: Callable[[int, int], Filling]
-    ours: Callable[[], Side]
-    theirs: Callable[[Dress], Side]
+    config: RecipeConfig
+    batch: Batch
     steps: int
+    sides: tuple[int, ...]
+    filling: Callable[[int, int], Filling]
+    first_holes: Callable[[], Any]
+    theirs: Callable[[Start, Dress, bool], Side]
+    judged: bool
     whole: tuple[str, ...]
+
+    @property
+    def side(self) -> int:
+        """Of its pictures."""
+        return self.batch.image.shape[1]
+
+    @property
+    def n(self) -> int:
+        """Pictures a step."""
+        return self.batch.image.shape[0]
 
 
 def main() -> None:
@@ -124,18 +160,34 @@ def main() -> None:
     torch.set_flush_denormal(True)
     rounds = Rounds(1, 0.0) if chosen.smoke else Rounds(chosen.rounds, 0.2)
     describe(f"{rounds.number} rounds")
-    found: dict[str, Any] = {"machine": machine(), "recipes": {}, "sweeps": {}}
-    for name, case in cases(chosen.smoke).items():
+    found, every = _found_before(chosen), cases(chosen.smoke)
+    # An hour is long: what is measured is at hand at once, and takes the output's place at the end.
+    unfinished = chosen.output.with_suffix(".unfinished")
+    for name, case in every.items():
         if not chosen.only or name in chosen.only:
-            found["recipes"][name] = dict(_measured(case, rounds, chosen))
-            chosen.output.write_text(json.dumps(found, indent=1) + "\n")
-            found["sweeps"][name] = _swept(case, rounds, smoke=chosen.smoke)
-            chosen.output.write_text(json.dumps(found, indent=1) + "\n")
+            recipe = found["recipes"][name] = {"machine": machine(), "rounds": rounds.number}
+            for what, measured in _measured(name, case, rounds, chosen):
+                recipe[what] = measured
+                _write(found, unfinished)
+    found["recipes"] = {name: found["recipes"][name] for name in every if name in found["recipes"]}
+    _write(found, unfinished)
+    unfinished.replace(chosen.output)
     print(f"written to {chosen.output}")
 
 
+def _write(found: dict[str, Any], path: Path) -> None:
+    path.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def _found_before(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Of the recipes that are not measured now."""
+    if chosen.only and chosen.output.exists():
+        return json.loads(chosen.output.read_text())
+    return {"recipes": {}}
+
+
 def machine() -> dict[str, Any]:
-    """What it was measured on, and how fast that multiplies matrices now."""
+    """What it was measured on, and how much work the products are that tell its speed."""
     cpu = [
         line.split(":")[1].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
@@ -148,7 +200,7 @@ def machine() -> dict[str, Any]:
         "jax": jax.__version__,
         "torch": torch.__version__,
         "day": time.strftime("%d %B %Y"),
-        "gigaflops": matrix_rate(jnp.float32) / 1e9,
+        "product gigaflop": 2 * PRODUCT**3 / 1e9,
     }
 
 
@@ -158,18 +210,20 @@ def cases(smoke: bool) -> dict[str, Case]:
     players = adversarial.SMOKE if smoke else adversarial.Scale()
     gated = crfill_training.SMOKE if smoke else crfill_training.Scale()
     small = ("--data.size", "64", "--data.batch-size", "4") if smoke else ()
+    painted = {
+        "context-encoder": adversarial.context_encoder_match,
+        "pan": adversarial.pan_center_match,
+    }
     return {
-        case.name: case
-        for case in (
-            _partial_conv(scale, small),
-            _players("context-encoder", adversarial.context_encoder_match, players, small),
-            _players("pan", adversarial.pan_center_match, players, small),
-            _crfill(gated, small),
-        )
+        "partial-conv": _partial_conv(scale, small),
+        **{name: _players(name, match_of, players, small) for name, match_of in painted.items()},
+        "crfill": _crfill(gated, small),
     }
 
 
 def _partial_conv(scale: Scale, small: tuple[str, ...]) -> Case:
+    config, batch = perceptual_losses.recipe_of(scale)
+
     def filling(side: int, n: int) -> Filling:
         net, image, valid = unet_case(replace(scale, size=side, batch=n))
         variables = drawn_variables(net, image, valid)
@@ -177,18 +231,22 @@ def _partial_conv(scale: Scale, small: tuple[str, ...]) -> Case:
         torch_partial_conv.load(theirs, variables)
         return Filling(net, variables, (image, valid), theirs, see=lambda hole: (image, 1 - hole))
 
+    def theirs(start: Start, dress: Dress, frozen: bool) -> Side:
+        return perceptual_losses.their_training(scale, start.variables, start.hole, dress)
+
     options = ("--data.size", str(scale.size), "--data.batch-size", str(scale.batch))
     whole = ("partial-conv", *options, "--recipe.features", "random")
     whole = (*whole, "--recipe.layer-size", str(scale.layer_size))
     return Case(
-        "partial-conv",
-        scale.size,
-        scale.batch,
-        filling,
-        partial(perceptual_losses.our_training, scale),
-        partial(perceptual_losses.their_training, scale),
+        config,
+        batch,
         1,
-        whole,
+        (scale.size,) if small else (128, 256, 512),  # 128² is the least of a U-Net of 7 levels
+        filling,
+        lambda: perceptual_losses.first_holes(config, batch),
+        theirs,
+        judged=False,
+        whole=whole,
     )
 
 
@@ -198,7 +256,8 @@ def _players(
     scale: adversarial.Scale,
     small: tuple[str, ...],
 ) -> Case:
-    batch = scale.batches[0 if name == "context-encoder" else 1]
+    match = match_of(scale)
+    n = len(match.batch.image)
 
     def filling(side: int, n: int) -> Filling:
         match = match_of(replace(scale, center=side, batches=(n, n, n)))
@@ -207,34 +266,32 @@ def _players(
         theirs = adversarial.plain_torch.load(match.theirs[0], variables)
         return Filling(match.generator, variables, (shown,), theirs)
 
-    def ours() -> Side:
-        match = match_of(scale)
-        training = adversarial.OurTraining(match)
-        training.start.clear()  # copies for PyTorch, which would count as memory of ours
-        return training.side_of(*range(len(match.turns)))
+    def theirs(start: Start, dress: Dress, frozen: bool) -> Side:
+        training = adversarial.TheirTraining(match_of(scale), start.variables, dress)
+        return training.side_of(*range(len(match.turns)), frozen_judge=frozen)
 
-    def theirs(dress: Dress) -> Side:
-        match = match_of(scale)
-        looked_at = normal(1, (batch, match.looks_at, match.looks_at, 3))
-        start = {
-            "generator": drawn_variables(match.generator, normal(1, match.batch.image.shape)),
-            "discriminator": drawn_variables(match.discriminator, looked_at),
-        }
-        training = adversarial.TheirTraining(match, start, dress)
-        return training.side_of(*range(len(match.turns)))
-
-    steps = 1 if name == "context-encoder" else 3
     widths = (
         ("--recipe.width", str(scale.width), "--recipe.discriminator-width", str(scale.width))
         if small
         else ()
     )
-    whole = (name, "--data.batch-size", str(batch), *widths, *small)
-    whole = (*whole, "--recipe.size", "64") if small else whole
-    return Case(name, scale.center, batch, filling, ours, theirs, steps, whole)
+    whole = (name, "--data.batch-size", str(n), *widths, *small)
+    return Case(
+        match.config,
+        match.batch,
+        len(match.turns),
+        (scale.center,),  # networks of one size
+        filling,
+        lambda: None,
+        theirs,
+        judged=True,
+        whole=(*whole, "--recipe.size", "64") if small else whole,
+    )
 
 
 def _crfill(scale: crfill_training.Scale, small: tuple[str, ...]) -> Case:
+    config, batch = crfill_training.last_stage(scale)
+
     def filling(side: int, n: int) -> Filling:
         net, image = crfill_generator(width=scale.width), normal(3, (n, side, side, 3))
         hole = 1 - holed(n, side)
@@ -248,50 +305,85 @@ def _crfill(scale: crfill_training.Scale, small: tuple[str, ...]) -> Case:
         )
         return Filling(net, variables, see(hole), theirs, lambda made: made.fine, see)
 
-    def theirs(dress: Dress) -> Side:
-        config, start, shown = crfill_training.last_stage(scale)
-        training = torch_crfill.Training(start, config, dress)
-        return eager(lambda: training.step(*shown))
+    def theirs(start: Start, dress: Dress, frozen: bool) -> Side:
+        training = torch_crfill.Training(start.variables, config, dress)
+        shown = to_nchw(batch.image), to_nchw(start.hole)
+        return eager(lambda: [training.step(*shown)])
 
     side, n = scale.training
     options = ("--data.size", str(side), "--data.batch-size", str(n))
-    whole = ("crfill", *options, "--recipe.stages", "auxiliary", *small)
-    ours = partial(crfill_training.our_side, scale)
-    return Case("crfill", side, n, filling, ours, theirs, 1, whole)
+    return Case(
+        config,
+        batch,
+        1,
+        (side,) if small else (64, 128, 256, 512),
+        filling,
+        lambda: crfill_training.first_holes(config, batch),
+        theirs,
+        judged=False,  # its program freezes the judges
+        whole=("crfill", *options, "--recipe.stages", "auxiliary", *small),
+    )
 
 
-def _measured(case: Case, rounds: Rounds, chosen: argparse.Namespace) -> Iterator[tuple[str, Any]]:
-    print(f"\n## {case.name}: {case.size}², batch {case.batch}", flush=True)
-    yield "case", {"size": case.size, "batch": case.batch, "steps": case.steps}
-    dresses = _dresses(chosen)
-    filling = case.filling(case.size, case.batch)
+def _measured(
+    name: str, case: Case, rounds: Rounds, chosen: argparse.Namespace
+) -> Iterator[tuple[str, Any]]:
+    print(f"\n## {name}: {case.side}², batch {case.n}", flush=True)
+    yield "case", {"size": case.side, "batch": case.n, "steps": case.steps}
+    dresses: dict[str, Dress] = {"eager": plain, "channels last": _channels_last}
+    if not chosen.no_compile:
+        dresses["torch.compile"] = _compiled
+    yield "filling", _filling_measured(name, case, dresses, rounds)
+    yield "training", _training_measured(name, case, dresses, rounds)
+    yield "memory", _memory_of_both(name, chosen)
+    yield "whole", _whole_run(case, chosen.smoke)
+    yield "whole by devices", {n: _whole_run(case, chosen.smoke, n) for n in chosen.devices}
+    yield "sweeps", _swept(case, rounds, smoke=chosen.smoke)
+
+
+def _filling_measured(
+    name: str, case: Case, dresses: Mapping[str, Dress], rounds: Rounds
+) -> dict[str, Any]:
+    filling = case.filling(case.side, case.n)
     started = time.perf_counter()
     ours = our_filling(filling)
-    yield "getting ready to fill", time.perf_counter() - started
-    theirs = _running({name: their_filling(filling, dress) for name, dress in dresses.items()})
-    for name, side in theirs.items():
-        require_equal(
-            f"{case.name} filled, {name}", ours.run(), to_nhwc(side.run()), tolerance=FILLED_APART
-        )
-    yield "filling", _told("filling", {"ours": ours, **theirs}, rounds)
-    flops = _flops(filling)
-    yield "filling gigaflops", flops / 1e9
-    del ours, theirs, filling
+    filled = ours.run()
+    seconds = time.perf_counter() - started
+    theirs, failed = _running(
+        {way: partial(their_filling, filling, dress) for way, dress in dresses.items()},
+        lambda way, theirs: require_equal(
+            f"{name} filled, {way}", filled, to_nhwc(theirs), tolerance=FILLED_APART
+        ),
+    )
+    times = _told("filling", {"ours": ours, **theirs}, rounds)
+    return {"times": times, "failed": failed, "gigaflops": _flops(filling) / 1e9, "ready": seconds}
 
+
+def _training_measured(
+    name: str, case: Case, dresses: Mapping[str, Dress], rounds: Rounds
+) -> dict[str, Any]:
     started = time.perf_counter()
-    ours = case.ours()
-    yield "getting ready to train", time.perf_counter() - started
-    theirs = _running({name: case.theirs(dress) for name, dress in dresses.items()})
-    yield "training", _told("training", {"ours": ours, **theirs}, rounds)
-    del ours, theirs
+    training = OurTraining(case.config, case.batch, case.steps)
+    ours = training.side_of(*range(case.steps))
+    (first, *_) = ours.run()
+    seconds = time.perf_counter() - started
+    start = Start(first_variables(case.config, case.batch), case.first_holes())
+    ways = {"eager": (plain, not case.judged)}
+    if case.judged:
+        ways["judge frozen"] = (plain, True)
+    ways |= {way: (dress, True) for way, dress in dresses.items() if way != "eager"}
+    theirs, failed = _running(
+        {way: partial(case.theirs, start, *how) for way, how in ways.items()},
+        lambda way, told: _require_same_losses(f"{name} trained, {way}", first, told[0]),
+    )
+    times = _told("training", {"ours": ours, **theirs}, rounds)
+    gigaflops = sum(training.flops) / 1e9
+    return {"times": times, "failed": failed, "gigaflops": gigaflops, "ready": seconds}
 
-    memory = {side: _in_a_child(case, side, chosen) for side in ("jax", "torch")}
-    print("memory in training, MiB at the peak:", {k: round(v["peak"]) for k, v in memory.items()})
-    yield "memory", memory
-    yield "whole", _whole_run(case, chosen.smoke)
-    if jax.default_backend() == "cpu":
-        devices = (2,) if chosen.smoke else (2, 4)
-        yield "whole by devices", {n: _whole_run(case, chosen.smoke, n) for n in devices}
+
+def _require_same_losses(what: str, ours: Metrics, theirs: Mapping[str, Any]) -> None:
+    if not (parted := apart(ours, theirs)) < TRAINED_APART:
+        sys.exit(f"{what}: the losses of the first step differ by {parted}; nothing to compare")
 
 
 def our_filling(filling: Filling) -> Side:
@@ -315,14 +407,6 @@ def their_filling(filling: Filling, dress: Dress) -> Side:
     return eager(run)
 
 
-def _dresses(chosen: argparse.Namespace) -> dict[str, Dress]:
-    """In which ways PyTorch runs."""
-    dresses: dict[str, Dress] = {"eager": plain, "channels last": _channels_last}
-    if not chosen.no_compile:
-        dresses["torch.compile"] = _compiled
-    return dresses
-
-
 def _channels_last(net: torch.nn.Module) -> torch.nn.Module:
     for parameter in net.parameters():
         if parameter.ndim == 4:
@@ -331,22 +415,28 @@ def _channels_last(net: torch.nn.Module) -> torch.nn.Module:
 
 
 def _compiled(net: torch.nn.Module) -> Any:
-    return torch.compile(net)
+    # Left to find out what changes from call to call, it takes a step's kinds of call for that.
+    return torch.compile(net, dynamic=False)
 
 
-def _running(sides: dict[str, Side]) -> dict[str, Side]:
-    """Those that run at all: what torch.compile can't compile is told, and left out."""
-    kept = {}
-    for name, side in sides.items():
+def _running(
+    sides: Mapping[str, Callable[[], Side]], require: Callable[[str, Any], Any]
+) -> tuple[dict[str, Side], dict[str, str]]:
+    """Those that run at all, checked; and of what torch.compile can't compile, why."""
+    kept, failed = {}, {}
+    for way, made in sides.items():
         started = time.perf_counter()
         try:
-            side.run()
+            side = made()
+            first = side.run()
         except RuntimeError as error:
-            print(f"{name} fails: {type(error).__name__}: {str(error).splitlines()[0]}")
+            failed[way] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            print(f"{way} fails: {failed[way]}")
             continue
-        print(f"{name}: the first call took {time.perf_counter() - started:.1f} s", flush=True)
-        kept[name] = side
-    return kept
+        print(f"{way}: the first call took {time.perf_counter() - started:.1f} s", flush=True)
+        require(way, first)
+        kept[way] = side
+    return kept, failed
 
 
 def _flops(filling: Filling) -> int:
@@ -355,7 +445,11 @@ def _flops(filling: Filling) -> int:
 
 
 def _told(what: str, sides: dict[str, Side], rounds: Rounds) -> dict[str, list[float]]:
-    """Milliseconds of each round by side; printed as medians, and ratios to ours."""
+    """Milliseconds of each round by side; printed as medians, and ratios to ours.
+
+    Between them the frameworks multiply large matrices: what the machine gives in that round.
+    """
+    sides = sides | _products()
     turns = dict(zip(sides, in_turns(list(sides.values()), rounds), strict=True))
     for name, times in turns.items():
         ratios = sorted(a / b for a, b in zip(times, turns["ours"], strict=True))
@@ -367,25 +461,70 @@ def _told(what: str, sides: dict[str, Side], rounds: Rounds) -> dict[str, list[f
     return turns
 
 
-def _in_a_child(case: Case, side: str, chosen: argparse.Namespace) -> dict[str, float]:
-    program = [sys.executable, str(HERE / "performance.py"), "--memory-of", side]
-    program += ["--only", case.name, *(["--smoke"] if chosen.smoke else [])]
-    return json.loads(subprocess.run(program, check=True, stdout=subprocess.PIPE, text=True).stdout)
+def _products() -> dict[str, Side]:
+    """A product of `PRODUCT`² matrices, of float32, by each framework."""
+    a, b = (normal(seed, (PRODUCT, PRODUCT)) for seed in (1, 2))
+    x, y = (torch.from_numpy(matrix).to(torch_device()) for matrix in (a, b))
+    return {
+        "product by XLA": compiled(jnp.matmul, a, b),
+        "product by PyTorch": eager(lambda: x @ y),
+    }
+
+
+def _memory_of_both(name: str, chosen: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Ours twice: where the program is compiled, which leaves much behind, and where it is kept."""
+    with tempfile.TemporaryDirectory() as cache:
+        memory = {
+            "jax": _in_a_child(name, "jax", chosen, cache),
+            "jax, kept": _in_a_child(name, "jax", chosen, cache),
+            "torch": _in_a_child(name, "torch", chosen, cache),
+        }
+    print("memory in training, MiB:", json.dumps(memory), flush=True)
+    return memory
+
+
+def _in_a_child(name: str, side: str, chosen: argparse.Namespace, cache: str) -> dict[str, float]:
+    program = [sys.executable, str(HERE / "performance.py"), "--memory-of", side, "--only", name]
+    program += ["--smoke"] if chosen.smoke else []
+    done = subprocess.run(
+        program, check=True, stdout=subprocess.PIPE, text=True, env=_environment(cache)
+    )
+    return json.loads(done.stdout)
+
+
+def _environment(cache: str) -> dict[str, str]:
+    """That of a program which keeps what it compiles here, and finds nothing else."""
+    kept = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
+    return kept | {"JAXINPAINT_CACHE": cache}
 
 
 def _memory(case: Case, side: str) -> dict[str, float]:
-    """MiB that training holds beyond the imports: between its steps, and at the peak of three."""
+    """MiB that training holds beyond the imports.
+
+    At the peak of getting ready and the first step, between steps, and at the peak of three more.
+    """
     on_equal_terms()
+    keep_compiled()
     start = held_bytes(side, peak=False)
-    training = case.ours() if side == "jax" else case.theirs(plain)
+    forget_peak()
+    training = _alone(case, side)
     training.run()
+    ready = held_bytes(side, peak=True)
     hand_back_freed_memory()
     between = held_bytes(side, peak=False)
     forget_peak()
     for _ in range(3):
         training.run()
-    peak = held_bytes(side, peak=True)
-    return {"between": (between - start) / MIB, "peak": (peak - start) / MIB}
+    held = {"getting ready": ready, "between": between, "peak": held_bytes(side, peak=True)}
+    return {when: (found - start) / MIB for when, found in held.items()}
+
+
+def _alone(case: Case, side: str) -> Side:
+    """Training on one side. PyTorch's starts from weights that JAX has no part in."""
+    if side == "jax":
+        return OurTraining(case.config, case.batch, case.steps).side_of(*range(case.steps))
+    variables = drawn(shapes_of_variables(case.config, case.batch))
+    return case.theirs(Start(variables, 1 - holed(case.n, case.side)), plain, True)
 
 
 def _whole_run(case: Case, smoke: bool, devices: int = 1) -> float:
@@ -399,37 +538,38 @@ def _whole_run(case: Case, smoke: bool, devices: int = 1) -> float:
         program += ["--run", f"{folder}/run", "--steps", str(steps), "--sample-every", str(steps)]
         program += ["--checkpoint-every", "8", "--log-every", "4"]
         # With programs that nobody has compiled before.
-        environment = os.environ | {"JAXINPAINT_CACHE": f"{folder}/cache"}
+        environment = _environment(f"{folder}/cache")
         if devices > 1:
-            environment["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
+            flags = f"--xla_force_host_platform_device_count={devices}"
+            environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {flags}"
         subprocess.run(program, check=True, stdout=subprocess.DEVNULL, env=environment)
         lines = Path(f"{folder}/run/metrics.jsonl").read_text().splitlines()
     told = [found for line in lines[1:] if (found := json.loads(line).get("examples_per_second"))]
-    rate = statistics.median(told)
+    rate = statistics.harmonic_mean(told)  # of as many pictures each: all of them over all the time
     print(f"a whole run, {devices} device(s): {rate:.1f} pictures a second", flush=True)
     return rate
 
 
 def _swept(case: Case, rounds: Rounds, *, smoke: bool) -> dict[str, Any]:
-    """What a picture costs filling, in milliseconds: by side, by batch, and by share of hole."""
-    fixed = case.name in ("context-encoder", "pan")  # networks of one size
-    sides = (case.size,) if fixed or smoke else (128, 256, 512)
-    batches = (1, 2) if smoke else (1, 2, 4, 8)
+    """What a picture costs filling, in milliseconds a round: by side, batch, and share of hole."""
 
-    def cost(filling: Filling) -> float:
-        (times,) = in_turns([our_filling(filling)], rounds)
-        return statistics.median(times) / len(filling.seen[0])
-
-    found: dict[str, dict[float, float]] = {
-        "side": {side: cost(case.filling(side, 1)) for side in sides},
-        "batch": {n: cost(case.filling(case.size, n)) for n in batches},
-    }
-    filling = case.filling(case.size, 1)
-    if filling.see is not None:
-        found["hole"] = {
-            share: cost(filling._replace(seen=filling.see(_square(case.size, share))))
-            for share in (0.05, 0.25, 0.6)
+    def costs(fillings: dict[float, Filling]) -> dict[float, list[float]]:
+        turns = in_turns([our_filling(filling) for filling in fillings.values()], rounds)
+        pictures = [len(filling.seen[0]) for filling in fillings.values()]
+        return {
+            of: [ms / n for ms in times]
+            for of, times, n in zip(fillings, turns, pictures, strict=True)
         }
+
+    batches = (1, 2) if smoke else (1, 2, 4, 8)
+    found = {
+        "side": costs({side: case.filling(side, 1) for side in case.sides}),
+        "batch": costs({n: case.filling(case.side, n) for n in batches}),
+    }
+    filling = case.filling(case.side, 1)
+    if (see := filling.see) is not None:
+        holes = {share: see(_square(case.side, share)) for share in (0.05, 0.25, 0.6)}
+        found["hole"] = costs({of: filling._replace(seen=seen) for of, seen in holes.items()})
     print("ms a picture:", json.dumps(found), flush=True)
     return found
 
@@ -447,6 +587,13 @@ def _command_line() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", metavar="RECIPE", default=[], help="some recipes")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of all sides")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
+    parser.add_argument(
+        "--devices",
+        nargs="+",
+        type=int,
+        default=[],
+        help="whole runs on so many devices too, made of one CPU: what sharing out work costs",
+    )
     parser.add_argument("--output", type=Path, default=Path("performance.json"))
     parser.add_argument("--memory-of", choices=("jax", "torch"), help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -159,8 +159,11 @@ def held_bytes(side: str, *, peak: bool) -> int:
 def forget_peak() -> None:
     """Sets the resident memory's high-water mark back to what is resident now.
 
-    That of getrusage cannot be set back, and a child process inherits its parent's.
+    That of getrusage cannot be set back, and a child process inherits its parent's; nor can that of
+    JAX on a GPU.
     """
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
     Path("/proc/self/clear_refs").write_text("5")
 
 

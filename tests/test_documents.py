@@ -45,7 +45,6 @@ def test_what_was_measured_is_in_the_page() -> None:
     page = make_performance.PAGE.read_text(encoding="utf-8")
     measured = json.loads(make_performance.MEASURED.read_text())
     assert make_performance.page(page, measured) == page
-    assert set(measured["recipes"]) == set(measured["sweeps"])
 
 
 def test_the_picture_of_a_filled_photograph_is_what_the_network_makes() -> None:
