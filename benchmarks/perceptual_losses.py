@@ -62,9 +62,9 @@ from jaxinpaint.recipes import PartialConvConfig
 from jaxinpaint.recipes.base import Batch
 from jaxinpaint.recipes.holes import holes_of, sampler_of
 
-# Of losses, before the first update and after it: batch norms over the few values of the narrowest
-# layers magnify float32 rounding.
-APART_IN_TRAINING = 1e-2
+# Of the first step's losses (after it, ours draws other holes): batch norms over the few values of
+# the narrowest layers magnify float32 rounding.
+APART_IN_TRAINING = 1e-3
 POOLS = ("pool1", "pool2", "pool3")
 VGG16 = random_variables(16, until=POOLS[-1])
 
@@ -124,9 +124,8 @@ def compare_step(scale: Scale) -> None:
     config, batch = recipe_of(scale)
     start, hole = first_variables(config, batch), first_holes(config, batch)
     a, b = OurTraining(config, batch).side_of(0), their_training(scale, start, hole)
-    parted = [apart(*a.run(), *b.run()) for _ in range(2)]
-    if not max(parted) < APART_IN_TRAINING:
-        sys.exit(f"the two part in training; losses of two steps differ by {parted}")
+    if not (parted := apart(*a.run(), *b.run())) < APART_IN_TRAINING:
+        sys.exit(f"the losses of the first step differ by {parted}; nothing to compare")
     compare("U-Net, six terms, Adam", a, b, scale.rounds)
 
 
