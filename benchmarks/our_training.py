@@ -23,8 +23,8 @@ class OurTraining:
     def __init__(self, config: RecipeConfig, batch: Batch, kinds: int = 1) -> None:
         placement = place_on_all_devices()
         recipe = make(config, axis_name=placement.axis_name)
-        whole = jax.device_put(jnp.zeros((), bool), placement.replicated)
-        guard = Guarded(first_state(config, batch), whole)
+        broken = jax.device_put(jnp.zeros((), bool), placement.replicated)
+        guard = Guarded(first_state(config, batch), broken)
         batch = jax.device_put(batch, placement.split)
         programs = [
             compile_step(guarded(recipe.step_at(kind), "stop"), placement, guard, batch)
@@ -69,6 +69,10 @@ def shapes_of_variables(config: RecipeConfig, batch: Batch) -> dict[str, Variabl
 
 
 def apart(metrics: Metrics, told: Mapping[str, Any]) -> float:
-    """The largest difference of what both sides tell of a step, over its value or 1."""
+    """The largest difference of what both sides tell of a step, over its value or 1.
+
+    Losses are about 1; one that should be 0 has no value to be over. NaN if any is.
+    """
     pairs = [(float(metrics[name].total / metrics[name].n), float(told[name])) for name in told]
-    return max(abs(a - b) / max(abs(b), 1) for a, b in pairs)
+    # NumPy's, for Python's `max` may pass over NaN.
+    return float(np.max([abs(a - b) / np.maximum(abs(b), 1) for a, b in pairs]))

@@ -1,4 +1,4 @@
-"""Every published recipe measured: filling, training, memory, compiling, whole runs, by PyTorch.
+"""Every published recipe against PyTorch: filling, training, memory, compiling and whole runs.
 
     python benchmarks/performance.py                   an hour on two CPU cores
     python benchmarks/performance.py --only pan        the others stay as they were in the output
@@ -415,7 +415,8 @@ def _channels_last(net: torch.nn.Module) -> torch.nn.Module:
 
 
 def _compiled(net: torch.nn.Module) -> Any:
-    # Left to find out what changes from call to call, it takes a step's kinds of call for that.
+    # By default it takes the kinds of call in one step (true pictures, painted ones, with gradients
+    # and without) for sizes that change, and fails to compile one for any size.
     return torch.compile(net, dynamic=False)
 
 
