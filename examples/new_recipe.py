@@ -15,7 +15,6 @@ from pathlib import Path
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import optax
 
 from jaxinpaint import masks
 from jaxinpaint.cli.showing import show_held_out
@@ -25,7 +24,16 @@ from jaxinpaint.data.examples import training_pictures
 from jaxinpaint.nets.network import network
 from jaxinpaint.objectives.pixel import l1
 from jaxinpaint.ops.compositing import composite, from_bytes
-from jaxinpaint.recipes.base import Inpainted, Multiple, Player, Recipe, TrainState, weighted_sum
+from jaxinpaint.recipes.base import (
+    Inpainted,
+    Moves,
+    Multiple,
+    Player,
+    Recipe,
+    TrainState,
+    weighted_sum,
+)
+from jaxinpaint.recipes.optimisers import adam
 from jaxinpaint.recipes.stepping import stepped
 from jaxinpaint.training.loop import LoopConfig, train
 from jaxinpaint.training.parallel import place_on_all_devices
@@ -45,7 +53,7 @@ class Dilated(nn.Module):
 
 def dilated(rate: float = 2e-3) -> Recipe:
     """One player, trained by Adam on irregular holes."""
-    generator, optimiser = network(Dilated()), optax.adam(rate)
+    generator, optimiser = network(Dilated()), adam(rate)
     sampler = partial(masks.irregular, ratio=(0.01, 0.4))
 
     def init(key, size):
@@ -54,7 +62,7 @@ def dilated(rate: float = 2e-3) -> Recipe:
         player = Player(variables, optimiser.init(variables["params"]))
         return TrainState(jnp.zeros((), jnp.int32), key, {"generator": player})
 
-    def step(state, batch):
+    def step(state, batch, may_move: Moves = True):
         truth, key = from_bytes(batch.image), jax.random.fold_in(state.key, state.step)
         _, height, width, _ = truth.shape
         hole = masks.holes(sampler, key, batch.position, (height, width))
@@ -66,8 +74,11 @@ def dilated(rate: float = 2e-3) -> Recipe:
 
         player = state.players["generator"]
         gradients, metrics = jax.grad(objective, has_aux=True)(player.variables["params"])
-        player, norms = stepped("generator", player, player.variables, gradients, optimiser)
-        return replace(state, step=state.step + 1, players={"generator": player}), metrics | norms
+        variables = player.variables
+        player, metrics = stepped(
+            "generator", player, variables, gradients, optimiser, metrics, may_move=may_move
+        )
+        return replace(state, step=state.step + 1, players={"generator": player}), metrics
 
     def inpaint(variables, image, hole):
         output, _ = generator.apply(variables, image, hole)

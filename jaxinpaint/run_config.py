@@ -13,7 +13,7 @@ from jaxinpaint.array_typing import Variables
 from jaxinpaint.data.config import BUILT_IN, DataConfig
 from jaxinpaint.masks.shapes import Shapes
 from jaxinpaint.recipes import PartialConvConfig, Recipe, RecipeConfig, StepConfig
-from jaxinpaint.recipes.base import with_average
+from jaxinpaint.recipes.averages import with_average
 from jaxinpaint.recipes.converting import NAME, converter
 from jaxinpaint.training.loop import LoopConfig
 from jaxinpaint.whole_files import replaced

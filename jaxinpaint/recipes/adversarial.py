@@ -16,12 +16,16 @@ from jaxinpaint.recipes.base import (
     Batch,
     Mean,
     Metrics,
+    Moves,
     Player,
     Recipe,
     Step,
     TrainState,
     averaged_over,
+    finite,
+    new_if,
 )
+from jaxinpaint.recipes.optimisers import Optimiser
 from jaxinpaint.recipes.stepping import (
     StepConfig,
     accumulated,
@@ -82,7 +86,7 @@ class Side(NamedTuple):
     """
 
     init: Callable[[RandomKey, tuple[int, int]], Variables]
-    optimiser: optax.GradientTransformation
+    optimiser: Optimiser
 
 
 def on_pictures(
@@ -126,15 +130,18 @@ def adversarial(
 
     @cache
     def step_of(kind: Round) -> Step:
-        def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        def step(
+            state: TrainState, batch: Batch, may_move: Moves = True
+        ) -> tuple[TrainState, Metrics]:
             posed = task.pose(jax.random.fold_in(state.key, state.step), batch)
             players = state.players
             if kind.begins is not None:
-                players = _begun_anew(players, optimisers, state.step - kind.begins)
+                anew = partial(_begun_anew, optimisers, state.step - kind.begins, may_move)
+                players = {name: anew(name, player) for name, player in players.items()}
             rate = rate_factor(how, state.step, whole_batch(batch, axis_name))
-            move = partial(_moved, optimisers, how, rate, axis_name)
+            move = partial(_moved, optimisers, how, rate, axis_name, may_move)
             players, metrics = _played(
-                kind, players, posed, move, moves_others_averages, how.accumulate
+                kind, players, posed, move, may_move, moves_others_averages, how.accumulate
             )
             return replace(state, step=state.step + 1, players=players), metrics
 
@@ -160,23 +167,20 @@ def _start(sides: Mapping[str, Side], key: RandomKey, size: tuple[int, int]) -> 
 
 
 def _begun_anew(
-    players: Mapping[str, Player],
-    optimisers: Mapping[str, optax.GradientTransformation],
+    optimisers: Mapping[str, Optimiser],
     since: Int[Array, ""],
-) -> dict[str, Player]:
-    """The players, with optimisers that have seen nothing of what was before a stage.
+    may_move: Moves,
+    name: str,
+    player: Player,
+) -> Player:
+    """A player, with an optimiser that has seen nothing of what was before a stage.
 
-    Those have moved more often than there were steps since it began. (At its first step alone they
-    would not be found where that is one that is skipped.)
+    One that has, has moved more often than there were steps since it began. (At its first step
+    alone it would not be found where that is one that is skipped.)
     """
-
-    def anew(name: str, player: Player) -> Player:
-        fresh = optimisers[name].init(player.variables["params"])
-        old = optax.tree.get(player.opt_state, "count") > since
-        chosen = jax.tree.map(partial(jnp.where, old), fresh, player.opt_state)
-        return player._replace(opt_state=chosen)
-
-    return {name: anew(name, player) for name, player in players.items()}
+    fresh = optimisers[name].init(player.variables["params"])
+    old = (optax.tree.get(player.opt_state, "count") > since) & may_move
+    return player._replace(opt_state=new_if(old, fresh, player.opt_state))
 
 
 # What a pass may change: the generator's variables and the discriminator's.
@@ -192,29 +196,43 @@ class _Painting(NamedTuple):
 
 
 def _moved(
-    optimisers: Mapping[str, optax.GradientTransformation],
+    optimisers: Mapping[str, Optimiser],
     how: StepConfig,
     rate: Scalar,
     axis_name: str | None,
+    may_move: Moves,
     name: str,
     player: Player,
     variables: Variables,
     gradients: Variables,
     metrics: Metrics,
+    told: Metrics,
 ) -> tuple[Player, Metrics]:
-    """A player after its move, by the gradients of this device, and all there is to tell of it."""
+    """A player after its move, by the gradients and metrics of this device, and all that is told.
+
+    Args:
+        told: of the step before, by all devices.
+    """
     gradients, metrics = averaged_over(axis_name, (gradients, metrics))
-    player, norms = stepped(
-        name, player, variables, gradients, optimisers[name], clip=how.clip, rate=rate
+    return stepped(
+        name,
+        player,
+        variables,
+        gradients,
+        optimisers[name],
+        told | metrics,
+        may_move=may_move,
+        clip=how.clip,
+        rate=rate,
     )
-    return player, metrics | norms
 
 
 def _played(
     kind: Round,
     players: Mapping[str, Player],
     posed: Posed,
-    move: Callable[[str, Player, Variables, Variables, Metrics], tuple[Player, Metrics]],
+    move: Callable[[str, Player, Variables, Variables, Metrics, Metrics], tuple[Player, Metrics]],
+    may_move: Moves,
     moves_others_averages: bool,
     parts: int,
 ) -> tuple[dict[str, Player], Metrics]:
@@ -252,22 +270,23 @@ def _played(
         return pull_back(pull)[0], (of_g, of_d), metrics
 
     # What the generator keeps beside its parameters moves once, in whoever's turn it is.
-    before, told = g.variables, {}
+    of_g, told = g.variables, {}
     if "discriminator" in movers:
         gradients, (of_g, of_d), metrics = accumulated(
-            discriminating, (before, d.variables), posed, parts
+            discriminating, (g.variables, d.variables), posed, parts
         )
-        d, told = move("discriminator", d, of_d, gradients, metrics)
-        if moves_others_averages:
-            g = g._replace(variables=of_g)
+        d, told = move("discriminator", d, of_d, gradients, metrics, told)
     if "generator" in movers:
         gradients, (of_g, of_d), metrics = accumulated(
-            generating, (before, d.variables), posed, parts
+            generating, (g.variables, d.variables), posed, parts
         )
-        g, of_generator = move("generator", g, of_g, gradients, metrics)
-        told |= of_generator
+        g, told = move("generator", g, of_g, gradients, metrics, told)
         if moves_others_averages:
             d = d._replace(variables=of_d)
+        # It moved before it was known whether the generator can.
+        d = new_if(may_move & finite(told), d, players["discriminator"])
+    elif moves_others_averages:
+        g = g._replace(variables=new_if(may_move & finite(told), of_g, g.variables))
     return {"generator": g, "discriminator": d}, told
 
 

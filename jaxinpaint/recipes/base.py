@@ -1,9 +1,9 @@
 """What a recipe is, and what it is made of: plain tuples and dataclasses."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache
-from typing import NamedTuple, TypeAlias, TypeVar
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -100,6 +100,20 @@ class Mean(NamedTuple):
 Metrics = dict[str, Mean]
 
 
+def finite(metrics: Metrics) -> Bool[Array, ""]:
+    """Whether all that a step tells is."""
+    return jnp.all(jnp.isfinite(jnp.array([mean.total for mean in metrics.values()])))
+
+
+# Whether players move: known when a step is compiled, or only in it.
+Moves: TypeAlias = bool | Bool[Array, ""]
+
+
+def new_if(moves: Moves, new: Tree, old: Tree) -> Tree:
+    """What is new where players move, else what was."""
+    return jax.tree.map(partial(jnp.where, moves), new, old)
+
+
 class Inpainted(NamedTuple):
     """What filling a hole gives.
 
@@ -112,7 +126,15 @@ class Inpainted(NamedTuple):
     composite: Image
 
 
-Step: TypeAlias = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
+@runtime_checkable
+class Step(Protocol):
+    """What makes a step: the next state, and what there is to tell (`Recipe.step_at`)."""
+
+    def __call__(
+        self, state: TrainState, batch: Batch, may_move: Moves = True
+    ) -> tuple[TrainState, Metrics]:
+        """The state after the step, and its metrics."""
+        ...
 
 
 class Multiple(NamedTuple):
@@ -142,12 +164,14 @@ class Recipe(NamedTuple):
 
     Attributes:
         init: ``(key, (height, width)) -> state`` before the first step, for such pictures.
-        step_at: ``number -> step``, what makes the step of a number, ``(state, batch) -> (state,
-            metrics)``: draws holes, runs all forward passes, losses, gradients and updates of the
-            players whose turn it is. It is one and the same function for all steps of a kind, so
-            that each kind is compiled once. The metrics hold ``loss``, the generator's, if it
-            moves, and ``NAME_gradient_norm`` and ``NAME_update_norm`` of each player that moves: a
-            loss is of the weights before the update, so the norms tell a broken update.
+        step_at: ``number -> step``, what makes the step of a number, ``(state, batch, may_move) ->
+            (state, metrics)``: draws holes, runs all forward passes, losses, gradients and updates
+            of the players whose turn it is. It is one and the same function for all steps of a
+            kind, so that each kind is compiled once. The metrics hold ``loss``, the generator's, if
+            it moves, and ``NAME_gradient_norm`` and ``NAME_update_norm`` of each player that moves:
+            a loss is of the weights before the update, so the norms tell a broken update. Where one
+            of all these is not finite, or ``may_move`` is false, all of the state but its number
+            stays as it was (`stepping.stepped` sees to that for a player).
         takes: what pictures the generator can be given.
         inpaint: ``(generator's variables, image, hole) -> Inpainted``, in [0, 1].
         translate: ``(generator's variables, image) -> image``, in [0, 1], of a recipe that makes
@@ -212,51 +236,6 @@ def gradient_norms(
 
     n = jnp.float32(output.shape[0])
     return {f"{name}_gradient": Mean(jnp.sum(norms(name)), n) for name in weights}
-
-
-def with_average(recipe: Recipe, decay: float) -> Recipe:
-    """The recipe that also keeps a running average of the generator's variables.
-
-    ::
-
-        average ← d · average + (1 - d) · variables,  d = min(decay, (1 + t) / (10 + t))
-
-    after step t, so that the first steps are soon forgotten. Nothing else changes.
-
-    Args:
-        recipe: any.
-        decay: in (0, 1).
-
-    Raises:
-        ValueError: for another decay.
-    """
-    if not 0 < decay < 1:
-        raise ValueError(f"the decay of a running average is {decay}; it must be in (0, 1)")
-
-    def init(key: RandomKey, size: tuple[int, int]) -> TrainState:
-        state = recipe.init(key, size)
-        # Copied: a step takes its state's arrays away, and can't take one twice.
-        average = jax.tree.map(jnp.copy, state.players["generator"].variables)
-        return replace(state, averages={"generator": average})
-
-    @cache  # one function for each: each is compiled once
-    def averaging(step: Step) -> Step:
-        def averaged(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-            moved, metrics = step(state, batch)
-            d = jnp.minimum(decay, (1 + state.step) / (10 + state.step))
-            average = jax.tree.map(
-                lambda old, new: d * old + (1 - d) * new,
-                state.averages["generator"],
-                moved.players["generator"].variables,
-            )
-            return replace(moved, averages={"generator": average}), metrics
-
-        return averaged
-
-    def step_at(number: int) -> Step:
-        return averaging(recipe.step_at(number))
-
-    return recipe._replace(init=init, step_at=step_at)
 
 
 def averaged_over(axis_name: str | None, tree: Tree) -> Tree:

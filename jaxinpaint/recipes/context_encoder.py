@@ -14,7 +14,6 @@ from functools import partial
 from typing import ClassVar, Literal
 
 import jax.numpy as jnp
-import optax
 
 from jaxinpaint import masks
 from jaxinpaint.array_typing import Hole, Image, Variables
@@ -34,6 +33,7 @@ from jaxinpaint.recipes.adversarial import (
     on_pictures,
 )
 from jaxinpaint.recipes.base import Recipe, Window, weighted_sum
+from jaxinpaint.recipes.optimisers import adam
 from jaxinpaint.recipes.options import check_size, refuse_unread
 from jaxinpaint.recipes.stepping import PLAIN, StepConfig
 from jaxinpaint.recipes.tasks import Paint, Painting, Posed, Task
@@ -169,10 +169,10 @@ def context_encoder(
     return adversarial(
         _task(config, fill),
         lambda number: both_move,
-        Side(on_pictures(generator), optax.adam(config.learning_rate, b1=config.beta1)),
+        Side(on_pictures(generator), adam(config.learning_rate, b1=config.beta1)),
         Side(
             on_pictures(discriminator, lambda size: (painted, painted)),
-            optax.adam(config.discriminator_learning_rate, b1=config.beta1),
+            adam(config.discriminator_learning_rate, b1=config.beta1),
         ),
         moves_others_averages=config.moves_others_averages,
         how=how,

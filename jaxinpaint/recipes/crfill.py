@@ -19,7 +19,6 @@ from typing import ClassVar, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax import lax
 from jaxtyping import Array, Float
 
@@ -46,6 +45,7 @@ from jaxinpaint.recipes.adversarial import (
 )
 from jaxinpaint.recipes.base import Multiple, Recipe, weighted_sum
 from jaxinpaint.recipes.holes import HolesName, sampler_of, unread
+from jaxinpaint.recipes.optimisers import adam
 from jaxinpaint.recipes.options import refuse_unread
 from jaxinpaint.recipes.stepping import PLAIN, StepConfig
 from jaxinpaint.recipes.tasks import Posed
@@ -237,12 +237,12 @@ def crfill(
         one_hole=config.one_hole,
     )
     stages = schedule(config.stages)
-    adam = partial(optax.adam, b1=config.beta1, b2=config.beta2)
+    optimiser = partial(adam, b1=config.beta1, b2=config.beta2)
     recipe = adversarial(
         task,
         _round_at({start: _round(config, nets, STAGES[name], start) for name, start in stages}),
-        Side(partial(_begin_generator, nets), adam(config.learning_rate)),
-        Side(partial(_begin_discriminators, nets), adam(config.discriminator_learning_rate)),
+        Side(partial(_begin_generator, nets), optimiser(config.learning_rate)),
+        Side(partial(_begin_discriminators, nets), optimiser(config.discriminator_learning_rate)),
         moves_others_averages=True,
         how=how,
         axis_name=axis_name,

@@ -14,7 +14,6 @@ from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float
 
 from jaxinpaint.array_typing import Hole, Image, PerImage, RandomKey, Scalar, Variables
@@ -28,6 +27,7 @@ from jaxinpaint.recipes.base import (
     Batch,
     Inpainted,
     Metrics,
+    Moves,
     Multiple,
     Player,
     Recipe,
@@ -36,6 +36,7 @@ from jaxinpaint.recipes.base import (
     weighted_sum,
 )
 from jaxinpaint.recipes.holes import HolesName, holes_of, sampler_of, unread
+from jaxinpaint.recipes.optimisers import adam
 from jaxinpaint.recipes.options import refuse_unread
 from jaxinpaint.recipes.stepping import (
     PLAIN,
@@ -120,7 +121,7 @@ def membrane(
     """
     generator = computed_in(membrane_unet(levels=config.levels, width=config.width), how.precision)
     sample_hole = sampler_of(config.holes, ratio=config.hole_ratio, border=config.hole_border)
-    optimiser = optax.adam(1.0)  # its rate comes with the step
+    optimiser = adam(1.0)  # its rate comes with the step
     weights = {"hole": config.hole_weight, "structure": config.structure_weight}
     see = partial(_seen, levels=config.levels)
 
@@ -147,7 +148,7 @@ def membrane(
         gradients, (updated, metrics) = jax.grad(objective, has_aux=True)(variables["params"])
         return gradients, updated, metrics
 
-    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+    def step(state: TrainState, batch: Batch, may_move: Moves = True) -> tuple[TrainState, Metrics]:
         hole = holes_of(batch, sample_hole, jax.random.fold_in(state.key, state.step))
         player = state.players["generator"]
         gradients, variables, metrics = accumulated(
@@ -155,11 +156,18 @@ def membrane(
         )
         gradients, metrics = averaged_over(axis_name, (gradients, metrics))
         rate = config.learning_rate * rate_factor(how, state.step, whole_batch(batch, axis_name))
-        player, norms = stepped(
-            "generator", player, variables, gradients, optimiser, clip=how.clip, rate=rate
+        player, metrics = stepped(
+            "generator",
+            player,
+            variables,
+            gradients,
+            optimiser,
+            metrics,
+            may_move=may_move,
+            clip=how.clip,
+            rate=rate,
         )
-        moved = replace(state, step=state.step + 1, players={"generator": player})
-        return moved, metrics | norms
+        return replace(state, step=state.step + 1, players={"generator": player}), metrics
 
     def inpaint(variables: Variables, image: Image, hole: Hole) -> Inpainted:
         seen = see(image, hole)

@@ -14,7 +14,6 @@ from functools import partial
 from typing import ClassVar, Literal, NamedTuple
 
 import jax.numpy as jnp
-import optax
 
 from jaxinpaint.array_typing import Hole, Image, Logits, PerImage, Variables
 from jaxinpaint.nets.context_encoder import context_encoder
@@ -48,6 +47,7 @@ from jaxinpaint.recipes.base import (
     weighted_sum,
 )
 from jaxinpaint.recipes.holes import HolesName, sampler_of, unread
+from jaxinpaint.recipes.optimisers import adam
 from jaxinpaint.recipes.options import check_size, refuse_unread
 from jaxinpaint.recipes.stepping import PLAIN, StepConfig
 from jaxinpaint.recipes.tasks import Painting, Posed, Task
@@ -202,10 +202,10 @@ def pan(config: PANConfig, how: StepConfig = PLAIN, *, axis_name: str | None = N
     return adversarial(
         task,
         lambda number: rounds[number % len(rounds)],
-        Side(on_pictures(generator), optax.adam(config.learning_rate, b1=config.beta1)),
+        Side(on_pictures(generator), adam(config.learning_rate, b1=config.beta1)),
         Side(
             on_pictures(discriminator, partial(_painted, config)),
-            optax.adam(config.discriminator_learning_rate, b1=config.beta1),
+            adam(config.discriminator_learning_rate, b1=config.beta1),
         ),
         moves_others_averages=config.moves_others_averages,
         how=how,

@@ -16,7 +16,6 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Bool
 
 from jaxinpaint.array_typing import Hole, Image, PerImage, RandomKey, Scalar, Taps, Variables
@@ -30,6 +29,7 @@ from jaxinpaint.recipes.base import (
     Batch,
     Inpainted,
     Metrics,
+    Moves,
     Multiple,
     Player,
     Recipe,
@@ -39,6 +39,7 @@ from jaxinpaint.recipes.base import (
     weighted_sum,
 )
 from jaxinpaint.recipes.holes import HolesName, holes_of, sampler_of
+from jaxinpaint.recipes.optimisers import adam
 from jaxinpaint.recipes.stepping import (
     PLAIN,
     StepConfig,
@@ -162,7 +163,7 @@ def partial_conv(
     generator = computed_in(generator, how.precision)
     paint = partial(_paint, config, generator)
     sample_hole = sampler_of(config.holes, ratio=config.hole_ratio, border=config.hole_border)
-    optimiser = optax.adam(1.0)  # its rate comes with the step
+    optimiser = adam(1.0)  # its rate comes with the step
     more_terms = more_terms or {}
     weights = _weights(config)
     if taken := weights.keys() & more_terms.keys():
@@ -203,7 +204,7 @@ def partial_conv(
             metrics |= gradient_norms(terms, output, weights)
         return gradients, updated, metrics
 
-    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+    def step(state: TrainState, batch: Batch, may_move: Moves = True) -> tuple[TrainState, Metrics]:
         hole = holes_of(batch, sample_hole, jax.random.fold_in(state.key, state.step))
         fine_tuning = config.finetune_from is not None and state.step >= config.finetune_from
         player = state.players["generator"]
@@ -216,11 +217,18 @@ def partial_conv(
         gradients, metrics = averaged_over(axis_name, (gradients, metrics))
         rate = jnp.where(fine_tuning, config.finetune_learning_rate, config.learning_rate)
         rate *= rate_factor(how, state.step, whole_batch(batch, axis_name))
-        player, norms = stepped(
-            "generator", player, variables, gradients, optimiser, clip=how.clip, rate=rate
+        player, metrics = stepped(
+            "generator",
+            player,
+            variables,
+            gradients,
+            optimiser,
+            metrics,
+            may_move=may_move,
+            clip=how.clip,
+            rate=rate,
         )
-        moved = replace(state, step=state.step + 1, players={"generator": player})
-        return moved, metrics | norms
+        return replace(state, step=state.step + 1, players={"generator": player}), metrics
 
     def inpaint(variables: Variables, image: Image, hole: Hole) -> Inpainted:
         output = jnp.clip(paint(variables, image, hole)[0], 0, 1)

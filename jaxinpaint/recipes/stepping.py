@@ -12,7 +12,8 @@ from jaxtyping import Array, Int
 
 from jaxinpaint.array_typing import Scalar, Variables
 from jaxinpaint.nets.network import Precision
-from jaxinpaint.recipes.base import Batch, Mean, Metrics, Player
+from jaxinpaint.recipes.base import Batch, Mean, Metrics, Moves, Player, finite, new_if
+from jaxinpaint.recipes.optimisers import Optimiser
 
 Tree = TypeVar("Tree")
 Kept = TypeVar("Kept")
@@ -102,12 +103,17 @@ def stepped(
     player: Player,
     variables: Variables,
     gradients: Variables,
-    optimiser: optax.GradientTransformation,
+    optimiser: Optimiser,
+    metrics: Metrics,
     *,
+    may_move: Moves = True,
     clip: float = 0.0,
     rate: float | Scalar = 1.0,
 ) -> tuple[Player, Metrics]:
-    """A player after a step of its optimiser, and how long its gradient and its update were.
+    """A player after a step of its optimiser, or as it was if the step is broken.
+
+    It is broken if a number that is told is not finite: of the metrics, or the lengths of gradient
+    and update.
 
     Args:
         name: of the player.
@@ -115,23 +121,29 @@ def stepped(
         variables: what its forward pass gave back: new running averages, the same parameters.
         gradients: of its parameters, averaged over the devices.
         optimiser: its own.
+        metrics: all that the step has told so far.
+        may_move: whether it may move at all.
         clip: the greatest length of the gradient (Pascanu et al., On the Difficulty of Training
             Recurrent Neural Networks, ICML 2013); 0: as it is. What is told is its length before.
         rate: multiplies the update.
+
+    Returns:
+        the player, and the metrics with both lengths.
     """
+    one = jnp.ones(())
     length = optax.tree.norm(gradients)
+    metrics = metrics | {f"{name}_gradient_norm": Mean(length, one)}
+    moves = may_move & finite(metrics) & jnp.isfinite(rate)
     if clip:
         scale = jnp.minimum(1, clip / length)
         gradients = jax.tree.map(lambda gradient: scale * gradient, gradients)
-    updates, opt_state = optimiser.update(gradients, player.opt_state, variables["params"])
-    updates = jax.tree.map(lambda update: rate * update, updates)
-    params = optax.apply_updates(variables["params"], updates)
-    one = jnp.ones(())
-    metrics = {
-        f"{name}_gradient_norm": Mean(length, one),
-        f"{name}_update_norm": Mean(optax.tree.norm(updates), one),
-    }
-    return Player({**variables, "params": params}, opt_state), metrics
+    params = player.variables["params"]
+    updates, opt_state = optimiser.update(gradients, player.opt_state, params, moves)
+    length = jnp.abs(rate) * optax.tree.norm(updates)
+    moves &= jnp.isfinite(length)
+    params = jax.tree.map(lambda param, update: param + rate * update, params, updates)
+    moved = new_if(moves, {**variables, "params": params}, player.variables)
+    return Player(moved, opt_state), metrics | {f"{name}_update_norm": Mean(length, one)}
 
 
 def accumulated(

@@ -4,13 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Literal, NamedTuple, TypeAlias
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool
 
 from jaxinpaint.array_typing import Leaf
-from jaxinpaint.recipes.base import Batch, Mean, Metrics, Step, TrainState
+from jaxinpaint.recipes.base import Batch, Mean, Metrics, Step, TrainState, finite
 
 OnNaN: TypeAlias = Literal["stop", "skip"]
 # A player's own numbers, which tell who is broken.
@@ -34,35 +32,27 @@ class Guarded(NamedTuple):
 
 
 def guarded(step: Step, on_nan: OnNaN) -> Callable[[Guarded, Batch], tuple[Guarded, Metrics]]:
-    """The step that leaves all players as they were if one of its metrics is not finite.
+    """The step that is made if none before it has broken.
 
-    It is seen on the device, at once, where the host reads the metrics many steps later.
+    A step that breaks leaves all players as they were (`Recipe.step_at`). It is seen on the device,
+    at once, where the host reads the metrics many steps later.
 
     Args:
-        step: any, whose metrics hold the length of each player's update.
-        on_nan: ``stop``: nor are later steps made, so that the state stays the one before the
-            broken step. ``skip``: the run goes on with the next step.
+        step: any.
+        on_nan: ``stop``: after a broken step no later ones are made, so that the state stays the
+            one before it. ``skip``: the run goes on with the next step.
     """
 
     def guarding(before: Guarded, batch: Batch) -> tuple[Guarded, Metrics]:
         state, broken = before
-        moved, metrics = step(state, batch)
-        breaks = ~_finite(metrics)
+        moved, metrics = step(state, batch, ~broken)
         if on_nan == "skip":
-            unmoved = replace(state, step=state.step + 1)
-            return Guarded(_chosen(breaks, unmoved, moved), broken), metrics
-        broken = broken | breaks
-        return Guarded(_chosen(broken, state, moved), broken), metrics
+            return Guarded(moved, broken), metrics
+        broken = broken | ~finite(metrics)
+        number = jnp.where(broken, state.step, moved.step)
+        return Guarded(replace(moved, step=number), broken), metrics
 
     return guarding
-
-
-def _finite(metrics: Metrics) -> Bool[Array, ""]:
-    return jnp.all(jnp.array([jnp.isfinite(mean.total) for mean in metrics.values()]))
-
-
-def _chosen(which: Bool[Array, ""], one: TrainState, other: TrainState) -> TrainState:
-    return jax.tree.map(lambda a, b: jnp.where(which, a, b), one, other)
 
 
 def problem(metrics: Mapping[str, Mean]) -> str | None:

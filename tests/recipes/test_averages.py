@@ -7,15 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxinpaint.recipes.averages import with_average
 from jaxinpaint.recipes.base import (
     Batch,
     Metrics,
+    Moves,
     Multiple,
     Player,
     Recipe,
     Step,
     TrainState,
-    with_average,
 )
 from jaxinpaint.training.checkpoints import abstract_like, open_checkpoints
 
@@ -30,7 +31,9 @@ def counting(*, kinds: int = 1) -> Recipe:
         return TrainState(jnp.zeros((), jnp.int32), key, {"generator": player})
 
     def kind() -> Step:
-        def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        def step(
+            state: TrainState, batch: Batch, may_move: Moves = True
+        ) -> tuple[TrainState, Metrics]:
             made = state.step + 1
             player = Player({"params": {"w": made.astype(jnp.float32)}}, ())
             return TrainState(made, state.key, {"generator": player}), {}

@@ -11,6 +11,7 @@ import pytest
 
 from jaxinpaint.recipes import StepConfig
 from jaxinpaint.recipes.base import Mean, Player
+from jaxinpaint.recipes.optimisers import from_optax
 from jaxinpaint.recipes.stepping import accumulated, rate_factor, stepped
 
 
@@ -64,11 +65,11 @@ def test_what_can_not_be_is_refused(options: dict, message: str) -> None:
 
 
 def moved(gradient: list[float], **options: Any) -> tuple[np.ndarray, dict[str, float]]:
-    optimiser = optax.sgd(1.0)
+    optimiser = from_optax(optax.sgd(1.0))
     variables = {"params": {"w": jnp.zeros(2)}}
     player = Player(variables, optimiser.init(variables["params"]))
     gradients = {"w": jnp.array(gradient)}
-    after, told = stepped("generator", player, variables, gradients, optimiser, **options)
+    after, told = stepped("generator", player, variables, gradients, optimiser, {}, **options)
     values = {name: float(mean.total) for name, mean in told.items()}
     params: Any = after.variables["params"]
     return np.asarray(params["w"]), values

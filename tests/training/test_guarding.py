@@ -14,10 +14,13 @@ from jaxinpaint.recipes.base import (
     Crops,
     Mean,
     Metrics,
+    Moves,
     Multiple,
     Player,
     Recipe,
     TrainState,
+    finite,
+    new_if,
 )
 from jaxinpaint.training import loop
 from jaxinpaint.training.checkpoints import open_checkpoints
@@ -35,7 +38,7 @@ def counting_recipe(breaks_at: range) -> Recipe:
         player = Player({"params": {"w": jnp.zeros(())}}, ())
         return TrainState(jnp.zeros((), jnp.int32), key, {"generator": player})
 
-    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+    def step(state: TrainState, batch: Batch, may_move: Moves = True) -> tuple[TrainState, Metrics]:
         w = state.players["generator"].variables["params"]["w"]
         breaks = (state.step >= breaks_at.start) & (state.step < breaks_at.stop)
         moved = jnp.where(breaks, jnp.nan, w + 1)
@@ -46,6 +49,7 @@ def counting_recipe(breaks_at: range) -> Recipe:
             "generator_update_norm": Mean(moved - w, one),
         }
         players = {"generator": Player({"params": {"w": moved}}, ())}
+        players = new_if(may_move & finite(metrics), players, state.players)
         return TrainState(state.step + 1, state.key, players), metrics
 
     return Recipe(init, lambda number: step, Multiple(1))

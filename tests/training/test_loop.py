@@ -16,19 +16,22 @@ import orbax.checkpoint as ocp
 import pytest
 
 from jaxinpaint.array_typing import Variables
+from jaxinpaint.recipes.averages import with_average
 from jaxinpaint.recipes.base import (
     Batch,
     Crops,
     Inpainted,
     Mean,
     Metrics,
+    Moves,
     Multiple,
     Player,
     Recipe,
     Step,
     TrainState,
     averaged_over,
-    with_average,
+    finite,
+    new_if,
 )
 from jaxinpaint.training.checkpoints import open_checkpoints
 from jaxinpaint.training.guarding import NotFinite
@@ -45,13 +48,14 @@ def adding_recipe(*, breaks_at: int = -1) -> Recipe:
         player = Player({"params": {"w": jnp.zeros(())}}, ())
         return TrainState(jnp.zeros((), jnp.int32), key, {"generator": player})
 
-    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+    def step(state: TrainState, batch: Batch, may_move: Moves = True) -> tuple[TrainState, Metrics]:
         drawn = jax.random.normal(jax.random.fold_in(state.key, state.step))
         seen = averaged_over("data", jnp.mean(batch.image.astype(jnp.float32)))
         w = 0.9 * state.players["generator"].variables["params"]["w"] + drawn + seen
         loss = jnp.where(state.step == breaks_at, jnp.nan, jnp.abs(w))
         players = {"generator": Player({"params": {"w": w}}, ())}
         metrics = {"loss": Mean(loss, jnp.ones(()))}
+        players = new_if(may_move & finite(metrics), players, state.players)
         return TrainState(state.step + 1, state.key, players), metrics
 
     def inpaint(variables: object, image: jax.Array, hole: jax.Array) -> Inpainted:
@@ -163,7 +167,9 @@ def test_steps_of_several_kinds_are_compiled_once_each_and_told_of_apart(tmp_pat
     traced = []
 
     def kind(name: str) -> Step:
-        def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        def step(
+            state: TrainState, batch: Batch, may_move: Moves = True
+        ) -> tuple[TrainState, Metrics]:
             traced.append(name)
             return replace(state, step=state.step + 1), {name: Mean(jnp.ones(()), jnp.ones(()))}
 
@@ -287,9 +293,11 @@ def test_a_batch_that_does_not_divide_among_the_devices_is_refused(tmp_path: Pat
 
 
 def test_sources_reach_the_step(tmp_path: Path) -> None:
-    def inpainted_from_sources(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+    def inpainted_from_sources(
+        state: TrainState, batch: Batch, may_move: Moves = True
+    ) -> tuple[TrainState, Metrics]:
         assert batch.source is not None
-        return adding_recipe().step_at(0)(state, batch._replace(image=batch.source))
+        return adding_recipe().step_at(0)(state, batch._replace(image=batch.source), may_move)
 
     def paired(first: int) -> Generator[Crops]:
         for crops in crops_from(first):
@@ -300,10 +308,13 @@ def test_sources_reach_the_step(tmp_path: Path) -> None:
 
 
 def test_holes_reach_the_step(tmp_path: Path) -> None:
-    def adding_holes(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+    def adding_holes(
+        state: TrainState, batch: Batch, may_move: Moves = True
+    ) -> tuple[TrainState, Metrics]:
         assert batch.hole is not None
         assert batch.hole.shape == (1, 4, 4, 1)  # of each device
-        return adding_recipe().step_at(0)(state, batch._replace(image=batch.image * batch.hole))
+        seen = batch._replace(image=batch.image * batch.hole)
+        return adding_recipe().step_at(0)(state, seen, may_move)
 
     def holed(first: int) -> Generator[Crops]:
         for crops in crops_from(first):

@@ -16,12 +16,15 @@ from jaxinpaint.recipes.base import (
     Crops,
     Mean,
     Metrics,
+    Moves,
     Multiple,
     Player,
     Recipe,
     TrainState,
     averaged_over,
 )
+from jaxinpaint.recipes.optimisers import from_optax
+from jaxinpaint.recipes.stepping import stepped
 from jaxinpaint.training.loop import LoopConfig, train
 from jaxinpaint.training.parallel import Parallel, Placement, place_on_all_devices
 
@@ -34,7 +37,7 @@ PLACES: dict[str, tuple[int, Parallel, bool]] = {
     "4 pmap": (4, "pmap", False),
     "8 pmap": (8, "pmap", False),
 }
-OPTIMISER = optax.sgd(2.0**-6, momentum=0.5)
+OPTIMISER = from_optax(optax.sgd(2.0**-6, momentum=0.5))
 
 
 def place(name: str, monkeypatch: pytest.MonkeyPatch) -> Placement:
@@ -53,16 +56,16 @@ def exact_recipe(axis_name: str | None) -> Recipe:
         player = Player({"params": params}, OPTIMISER.init(params))
         return TrainState(jnp.zeros((), jnp.int32), key, {"generator": player})
 
-    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        (variables, opt_state) = state.players["generator"]
+    def step(state: TrainState, batch: Batch, may_move: Moves = True) -> tuple[TrainState, Metrics]:
+        player = state.players["generator"]
         drawn = jax.random.randint(jax.random.fold_in(state.key, state.step), (8, 1024), -4, 4)
         seen = jnp.mean(batch.image[:, 0, 0].astype(jnp.float32), axis=0)
         gradients = averaged_over(axis_name, {"w": drawn.astype(jnp.float32), "b": seen})
-        updates, opt_state = OPTIMISER.update(gradients, opt_state, variables["params"])
-        params = optax.apply_updates(variables["params"], updates)
-        players = {"generator": Player({"params": params}, opt_state)}
-        metrics = {"loss": Mean(optax.tree.norm(updates), jnp.ones(()))}
-        return TrainState(state.step + 1, state.key, players), metrics
+        told = {"loss": Mean(optax.tree.norm(gradients), jnp.ones(()))}
+        player, metrics = stepped(
+            "generator", player, player.variables, gradients, OPTIMISER, told, may_move=may_move
+        )
+        return TrainState(state.step + 1, state.key, {"generator": player}), metrics
 
     return Recipe(init, lambda number: step, Multiple(1))
 
