@@ -54,7 +54,6 @@ from side_by_side import (
     describe,
     eager,
     forget_peak,
-    hand_back_freed_memory,
     held_bytes,
     in_turns,
     on_equal_terms,
@@ -66,6 +65,7 @@ from side_by_side import (
 )
 
 from jaxinpaint.array_typing import Variables
+from jaxinpaint.compiling import give_back_freed_memory
 from jaxinpaint.keeping_compiled import keep_compiled
 from jaxinpaint.nets.crfill import crfill_generator
 from jaxinpaint.nets.network import Network
@@ -511,7 +511,7 @@ def _memory(case: Case, side: str) -> dict[str, float]:
     training = _alone(case, side)
     training.run()
     ready = held_bytes(side, peak=True)
-    hand_back_freed_memory()
+    give_back_freed_memory()
     between = held_bytes(side, peak=False)
     forget_peak()
     for _ in range(3):

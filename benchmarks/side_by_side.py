@@ -2,8 +2,6 @@
 # pyright: reportMissingImports=false
 # PyTorch is needed by the benchmarks only.
 
-import ctypes
-import gc
 import math
 import statistics
 import sys
@@ -165,14 +163,6 @@ def forget_peak() -> None:
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     Path("/proc/self/clear_refs").write_text("5")
-
-
-def hand_back_freed_memory() -> None:
-    """Makes the C library give the system back what it keeps for later, a compiler's above all."""
-    gc.collect()
-    library = ctypes.CDLL(None)
-    if hasattr(library, "malloc_trim"):  # glibc's
-        library.malloc_trim(0)
 
 
 def in_turns(sides: Sequence[Side], rounds: Rounds) -> list[list[float]]:

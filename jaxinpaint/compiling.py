@@ -1,5 +1,8 @@
 """How programs are compiled, so that they are fast on the device they are for."""
 
+import ctypes
+import gc
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -23,6 +26,16 @@ def fast_jit(f: Callable[..., Any], **how: Any) -> Any:
         how: what else `jax.jit` takes.
     """
     return jax.jit(f, compiler_options=compiler_options(), **how)
+
+
+def give_back_freed_memory() -> None:
+    """Has the C library give the system what it keeps for later: a compiler's, hundreds of MiB.
+
+    Only glibc is asked, which else gives back what lies at the end of its heaps alone.
+    """
+    gc.collect()
+    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        library.malloc_trim(0)
 
 
 @cache

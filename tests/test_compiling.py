@@ -1,5 +1,9 @@
+import platform
+
 import jax
 import jax.numpy as jnp
+import numpy as np
+import psutil
 import pytest
 
 from jaxinpaint import compiling
@@ -36,3 +40,15 @@ def test_a_program_computes_the_same_with_them() -> None:
     found = compiling.fast_jit(conv)(x)
     # Sums of 27 float32 products in another order.
     assert jnp.allclose(found, conv(x), atol=1e-5)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="asks glibc")
+def test_what_was_freed_below_what_is_held_is_given_back() -> None:
+    blocks = [np.ones(2**13) for _ in range(4000)]  # 64 KiB each: 250 MiB of the heap
+    full = psutil.Process().memory_info().rss
+    del blocks[1::2]
+    compiling.give_back_freed_memory()
+    given_back = full - psutil.Process().memory_info().rss
+    # Half of it, but for pages on the edges of blocks.
+    assert given_back > 2000 * 2**16 * 0.8
+    assert len(blocks) == 2000

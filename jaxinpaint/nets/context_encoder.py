@@ -87,10 +87,10 @@ class _ContextEncoder(nn.Module):
         *channels, last = reversed([3, *halving_channels(self.output_size, self.width)])
         kernel = self._kernel("dec_1", x, channels[0])
         # From one position to 4×4: each tap of the kernel makes a pixel of its own, in a product of
-        # its own. For a single one of all XLA would turn the kernel around first, in two copies.
+        # its own. For a single one of all, XLA would turn the kernel around first, in two copies.
         x = x[:, 0, 0]
-        for_each_tap = jnp.broadcast_to(x, (*kernel.shape[:2], *x.shape))
-        x = jnp.einsum("hwnc,hwco->nhwo", for_each_tap, kernel.astype(x.dtype))
+        x = jnp.broadcast_to(x, (*kernel.shape[:2], *x.shape)) @ kernel.astype(x.dtype)
+        x = jnp.moveaxis(x, 2, 0)
         x = nn.relu(self._normed("dec_1", x, train))
         for i, outputs in enumerate(channels[1:], start=2):
             x = transposed_conv(x, self._kernel(f"dec_{i}", x, outputs))

@@ -7,6 +7,7 @@ are put between the pixels (`docs/performance.md`): neither is asked of it here.
 
 import itertools
 import math
+import operator
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
@@ -15,6 +16,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
+
+# Of channels: with fewer, in or out, XLA's program is slow on CPUs.
+FEW_CHANNELS = 8
 
 Windowing = int | Sequence[int]
 Padding = int | Sequence[int] | Sequence[tuple[int, int]]
@@ -81,12 +85,25 @@ def conv(
     windows = Windows.of(strides, padding, dilation, kernel.ndim - 2)
     kernel = kernel.astype(x.dtype)
     sides, taps = x.shape[1:-1], kernel.shape[:-2]
-    if all(isinstance(side, int) for side in sides):  # not where a program is for any size
-        outputs = windows.outputs(sides, taps)
-        if 0 < math.prod(outputs) <= math.prod(taps):
-            return _conv_few(x, kernel, windows, outputs)
-    strided = max(windows.strides) > 1 and windows.dilation == (1, 1)
-    if strided and len(taps) == 2 and min(taps) >= max(windows.strides):
+    if not all(isinstance(side, int) for side in sides):  # a program for any size
+        return _conv_many(x, kernel, windows)
+    outputs = windows.outputs(sides, taps)
+    if math.prod(outputs) == 0 or taps[-1] == 1:
+        return _conv_many(x, kernel, windows)
+    if math.prod(outputs) <= math.prod(taps):
+        return _conv_few_windows(x, kernel, windows, outputs)
+    if kernel.shape[-2] < FEW_CHANNELS:
+        return _conv_few_inputs(x, kernel, windows, outputs)
+    # Not in bfloat16, whose sums of a few taps' parts would round more often.
+    if kernel.shape[-1] < FEW_CHANNELS and windows.strides[-1] == 1 and x.dtype == jnp.float32:
+        return _conv_few_outputs(x, kernel, windows, outputs)
+    return _conv_many(x, kernel, windows)
+
+
+def _conv_many(x: Array, kernel: Array, windows: Windows) -> Array:
+    taps, strides = kernel.shape[:-2], windows.strides
+    strided = max(strides) > 1 and windows.dilation == (1, 1)
+    if strided and len(taps) == 2 and all(map(operator.ge, taps, strides)):
         return _conv_strided(x, kernel, windows)
     return _conv(x, kernel, windows)
 
@@ -103,7 +120,46 @@ def _conv(x: Array, kernel: Array, windows: Windows) -> Array:
     )
 
 
-def _conv_few(x: Array, kernel: Array, windows: Windows, outputs: tuple[int, ...]) -> Array:
+def _conv_few_inputs(x: Array, kernel: Array, windows: Windows, outputs: tuple[int, ...]) -> Array:
+    """What the last axis's taps see laid side by side, as channels of a convolution without it."""
+    *taps, last, channels, features = kernel.shape
+    padded, others = _padded_in_the_last_axis(x, windows)
+    seen = [_seen_through(padded, tap, windows, outputs[-1]) for tap in range(last)]
+    tall = kernel.reshape(*taps, 1, last * channels, features)
+    return _conv_many(jnp.concatenate(seen, axis=-1), tall, others)
+
+
+def _conv_few_outputs(x: Array, kernel: Array, windows: Windows, outputs: tuple[int, ...]) -> Array:
+    """What the last axis's taps make, as channels of a convolution without it, shifted and added.
+
+    For strides of 1 along that axis.
+    """
+    *taps, last, channels, features = kernel.shape
+    padded, others = _padded_in_the_last_axis(x, windows)
+    tall = jnp.moveaxis(kernel, -3, -2).reshape(*taps, 1, channels, last * features)
+    made = jnp.split(_conv_many(padded, tall, others), last, axis=-1)
+    return sum(
+        (_seen_through(part, tap, windows, outputs[-1]) for tap, part in enumerate(made[1:], 1)),
+        start=_seen_through(made[0], 0, windows, outputs[-1]),
+    )
+
+
+def _padded_in_the_last_axis(x: Array, windows: Windows) -> tuple[Array, Windows]:
+    """The input, and what is left to do for a kernel with one tap along that axis."""
+    padded = jnp.pad(x, [(0, 0)] * (x.ndim - 2) + [windows.padding[-1], (0, 0)])
+    strides, padding, dilation = windows
+    others = Windows((*strides[:-1], 1), (*padding[:-1], (0, 0)), (*dilation[:-1], 1))
+    return padded, others
+
+
+def _seen_through(padded: Array, tap: int, windows: Windows, outputs: int) -> Array:
+    """What a tap of the last axis sees, window after window."""
+    start, stride = tap * windows.dilation[-1], windows.strides[-1]
+    stop = start + (outputs - 1) * stride + 1
+    return lax.slice_in_dim(padded, start, stop, stride, axis=padded.ndim - 2)
+
+
+def _conv_few_windows(x: Array, kernel: Array, windows: Windows, outputs: tuple[int, ...]) -> Array:
     """As one matrix product over windows that are cut out: for no more of them than taps.
 
     Taps that see nothing but padding are left out.

@@ -13,7 +13,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Shaped
 
 from jaxinpaint.array_typing import RandomKey
-from jaxinpaint.compiling import fast_jit
+from jaxinpaint.compiling import fast_jit, give_back_freed_memory
 from jaxinpaint.recipes.base import Batch, Crops, Metrics, TrainState
 from jaxinpaint.training.flops import model_flops
 
@@ -157,15 +157,26 @@ def compile_step(
     state: Tree,
     batch: Batch,
 ) -> Compiled:
-    """The step on all devices of the placement.
+    """The step on all devices of the placement. What compiling took is given back.
 
     Args:
         step: one for the placement's axis.
         placement: of what it is given.
         state, batch: what it will be given.
     """
-    if placement.parallel == "pmap":
-        return _compile_replicas(step, placement, state, batch)
+    compile_for = _compile_replicas if placement.parallel == "pmap" else _compile_for_mesh
+    compiled = compile_for(step, placement, state, batch)
+    give_back_freed_memory()
+    return compiled
+
+
+def _compile_for_mesh(
+    step: Callable[[Tree, Batch], tuple[Tree, Metrics]],
+    placement: Placement,
+    state: Tree,
+    batch: Batch,
+) -> Compiled:
+    """The step under `jit`, as one program."""
     of_state = placement.of_state(state)
     traced = fast_jit(
         spread(step, placement),

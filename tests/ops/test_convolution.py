@@ -43,10 +43,19 @@ PLAIN = [
 CASES = FEW + STRIDED + PLAIN
 
 
-def arrays(sides: tuple[int, ...], taps: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
+# Channels in and out: few or many of them have a form of their own.
+MANY, FEW_IN, FEW_OUT = (9, 10), (3, 9), (9, 3)
+each_form = pytest.mark.parametrize(
+    "channels", [MANY, FEW_IN, FEW_OUT], ids=["many", "few in", "few out"]
+)
+
+
+def arrays(
+    sides: tuple[int, ...], taps: tuple[int, ...], channels: tuple[int, int]
+) -> tuple[jax.Array, jax.Array]:
     of_x, of_kernel = jax.random.split(jax.random.key(0))
-    x = jax.random.normal(of_x, (2, *sides, 3))
-    return x, jax.random.normal(of_kernel, (*taps, 3, 4))
+    x = jax.random.normal(of_x, (2, *sides, channels[0]))
+    return x, jax.random.normal(of_kernel, (*taps, *channels))
 
 
 def by_xla(x: jax.Array, kernel: jax.Array, how: dict[str, Any]) -> jax.Array:
@@ -65,11 +74,15 @@ def by_xla(x: jax.Array, kernel: jax.Array, how: dict[str, Any]) -> jax.Array:
 DEFAULTS = (("strides", 1), ("padding", 0), ("dilation", 1))
 
 
+@each_form
 @pytest.mark.parametrize(("sides", "taps", "how"), CASES)
 def test_every_form_is_the_convolution_in_value_and_gradients(
-    sides: tuple[int, ...], taps: tuple[int, ...], how: dict[str, Any]
+    sides: tuple[int, ...],
+    taps: tuple[int, ...],
+    how: dict[str, Any],
+    channels: tuple[int, int],
 ) -> None:
-    x, kernel = arrays(sides, taps)
+    x, kernel = arrays(sides, taps, channels)
 
     @jax.jit
     def compared(x: jax.Array, kernel: jax.Array) -> Any:
@@ -83,10 +96,13 @@ def test_every_form_is_the_convolution_in_value_and_gradients(
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
+@each_form
 @pytest.mark.parametrize("case", [FEW[1], STRIDED[1], PLAIN[0]])
-def test_second_derivatives_are_those_of_the_convolution(case: Any) -> None:
+def test_second_derivatives_are_those_of_the_convolution(
+    case: Any, channels: tuple[int, int]
+) -> None:
     sides, taps, how = case
-    x, kernel = arrays(sides, taps)
+    x, kernel = arrays(sides, taps, channels)
 
     def penalty(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
         def of(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -102,8 +118,11 @@ def test_second_derivatives_are_those_of_the_convolution(case: Any) -> None:
     np.testing.assert_allclose(ours(x, kernel), expected, atol=tolerance)
 
 
-def test_a_strided_one_has_derivatives_in_forward_mode_of_its_gradient() -> None:
-    x, kernel = arrays((8, 8), (3, 3))
+@each_form
+def test_a_strided_one_has_derivatives_in_forward_mode_of_its_gradient(
+    channels: tuple[int, int],
+) -> None:
+    x, kernel = arrays((8, 8), (3, 3), channels)
 
     @jax.jit
     def gradient(x: jax.Array) -> jax.Array:
@@ -113,19 +132,21 @@ def test_a_strided_one_has_derivatives_in_forward_mode_of_its_gradient() -> None
     np.testing.assert_allclose(along_x, gradient(x), rtol=1e-4, atol=1e-4)  # it is linear in x
 
 
+@each_form
 @pytest.mark.parametrize("case", [FEW[0], PLAIN[0]])
-def test_others_have_derivatives_in_both_modes(case: Any) -> None:
+def test_others_have_derivatives_in_both_modes(case: Any, channels: tuple[int, int]) -> None:
     sides, taps, how = case
     with jax.enable_x64(True):
-        x, kernel = (a.astype(jnp.float64) for a in arrays(sides, taps))
+        x, kernel = (a.astype(jnp.float64) for a in arrays(sides, taps, channels))
         compiled = jax.jit(lambda x, kernel: conv(x, kernel, **how))
         check_grads(lambda *a: compiled(*map(jnp.asarray, a)), (x, kernel), order=1)
 
 
+@each_form
 @pytest.mark.parametrize("case", [FEW[1], STRIDED[0]])
-def test_jit_and_vmap_change_nothing(case: Any) -> None:
+def test_jit_and_vmap_change_nothing(case: Any, channels: tuple[int, int]) -> None:
     sides, taps, how = case
-    x, kernel = arrays(sides, taps)
+    x, kernel = arrays(sides, taps, channels)
 
     def value_and_gradients(x: jax.Array) -> tuple[jax.Array, jax.Array]:
         y, pullback = jax.vjp(lambda x: conv(x, kernel, **how), x)
@@ -139,16 +160,18 @@ def test_jit_and_vmap_change_nothing(case: Any) -> None:
         np.testing.assert_allclose(c[:, 0], a, rtol=1e-4, atol=1e-4)
 
 
+@each_form
 @pytest.mark.parametrize("case", [FEW[1], STRIDED[0], PLAIN[0]])
-def test_keeps_bfloat16(case: Any) -> None:
+def test_keeps_bfloat16(case: Any, channels: tuple[int, int]) -> None:
     sides, taps, how = case
-    x, kernel = (a.astype(jnp.bfloat16) for a in arrays(sides, taps))
+    x, kernel = (a.astype(jnp.bfloat16) for a in arrays(sides, taps, channels))
     value, pullback = jax.vjp(lambda x, kernel: conv(x, kernel, **how), x, kernel)
     assert {value.dtype, *(g.dtype for g in pullback(value))} == {jnp.dtype(jnp.bfloat16)}
 
 
-def test_no_convolution_has_zeros_between_its_pixels_on_a_cpu() -> None:
-    x, kernel = arrays((8, 8), (3, 3))
+@each_form
+def test_no_convolution_has_zeros_between_its_pixels_on_a_cpu(channels: tuple[int, int]) -> None:
+    x, kernel = arrays((8, 8), (3, 3), channels)
 
     def of_input(x: jax.Array) -> jax.Array:
         return jax.grad(lambda x: jnp.sum(conv(x, kernel, strides=2, padding=1) ** 2))(x)
