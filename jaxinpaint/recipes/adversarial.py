@@ -139,7 +139,7 @@ def adversarial(
                 anew = partial(_begun_anew, optimisers, state.step - kind.begins, may_move)
                 players = {name: anew(name, player) for name, player in players.items()}
             rate = rate_factor(how, state.step, whole_batch(batch, axis_name))
-            move = partial(_moved, optimisers, how, rate, axis_name, may_move)
+            move = partial(_moved, optimisers, how, rate, axis_name)
             players, metrics = _played(
                 kind, players, posed, move, may_move, moves_others_averages, how.accumulate
             )
@@ -187,6 +187,12 @@ def _begun_anew(
 Both: TypeAlias = tuple[Variables, Variables]
 
 
+# A player by name, after its move by variables, gradients and metrics of its own passes.
+Move: TypeAlias = Callable[
+    [str, Player, Variables, Variables, Metrics, Metrics, Moves | None], tuple[Player, Metrics]
+]
+
+
 class _Painting(NamedTuple):
     """What the generator made of a batch, how to pull at it, and its variables after that."""
 
@@ -200,18 +206,19 @@ def _moved(
     how: StepConfig,
     rate: Scalar,
     axis_name: str | None,
-    may_move: Moves,
     name: str,
     player: Player,
     variables: Variables,
     gradients: Variables,
     metrics: Metrics,
     told: Metrics,
+    may_move: Moves | None,
 ) -> tuple[Player, Metrics]:
     """A player after its move, by the gradients and metrics of this device, and all that is told.
 
     Args:
         told: of the step before, by all devices.
+        may_move: as in `stepped`.
     """
     gradients, metrics = averaged_over(axis_name, (gradients, metrics))
     return stepped(
@@ -231,7 +238,7 @@ def _played(
     kind: Round,
     players: Mapping[str, Player],
     posed: Posed,
-    move: Callable[[str, Player, Variables, Variables, Metrics, Metrics], tuple[Player, Metrics]],
+    move: Move,
     may_move: Moves,
     moves_others_averages: bool,
     parts: int,
@@ -275,15 +282,16 @@ def _played(
         gradients, (of_g, of_d), metrics = accumulated(
             discriminating, (g.variables, d.variables), posed, parts
         )
-        d, told = move("discriminator", d, of_d, gradients, metrics, told)
+        # Whether it may is not known before the generator's move is.
+        moves = None if "generator" in movers else may_move
+        d, told = move("discriminator", d, of_d, gradients, metrics, told, moves)
     if "generator" in movers:
         gradients, (of_g, of_d), metrics = accumulated(
             generating, (g.variables, d.variables), posed, parts
         )
-        g, told = move("generator", g, of_g, gradients, metrics, told)
+        g, told = move("generator", g, of_g, gradients, metrics, told, may_move)
         if moves_others_averages:
             d = d._replace(variables=of_d)
-        # It moved before it was known whether the generator can.
         d = new_if(may_move & finite(told), d, players["discriminator"])
     elif moves_others_averages:
         g = g._replace(variables=new_if(may_move & finite(told), of_g, g.variables))

@@ -106,7 +106,7 @@ def stepped(
     optimiser: Optimiser,
     metrics: Metrics,
     *,
-    may_move: Moves = True,
+    may_move: Moves | None = True,
     clip: float = 0.0,
     rate: float | Scalar = 1.0,
 ) -> tuple[Player, Metrics]:
@@ -122,7 +122,8 @@ def stepped(
         gradients: of its parameters, averaged over the devices.
         optimiser: its own.
         metrics: all that the step has told so far.
-        may_move: whether it may move at all.
+        may_move: whether it may move at all. None: it moves, whatever is told, and who called
+            chooses after that.
         clip: the greatest length of the gradient (Pascanu et al., On the Difficulty of Training
             Recurrent Neural Networks, ICML 2013); 0: as it is. What is told is its length before.
         rate: multiplies the update.
@@ -133,14 +134,15 @@ def stepped(
     one = jnp.ones(())
     length = optax.tree.norm(gradients)
     metrics = metrics | {f"{name}_gradient_norm": Mean(length, one)}
-    moves = may_move & finite(metrics) & jnp.isfinite(rate)
+    moves = True if may_move is None else may_move & finite(metrics) & jnp.isfinite(rate)
     if clip:
         scale = jnp.minimum(1, clip / length)
         gradients = jax.tree.map(lambda gradient: scale * gradient, gradients)
     params = player.variables["params"]
     updates, opt_state = optimiser.update(gradients, player.opt_state, params, moves)
     length = jnp.abs(rate) * optax.tree.norm(updates)
-    moves &= jnp.isfinite(length)
+    if may_move is not None:
+        moves &= jnp.isfinite(length)
     params = jax.tree.map(lambda param, update: param + rate * update, params, updates)
     moved = new_if(moves, {**variables, "params": params}, player.variables)
     return Player(moved, opt_state), metrics | {f"{name}_update_norm": Mean(length, one)}
