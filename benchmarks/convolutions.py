@@ -73,6 +73,9 @@ LAYERS = (
     Layer("crfill", 4, 128, 24, 24, 3),
     Layer("crfill", 4, 32, 96, 192, 3, 1, 4, 4),
     Layer("crfill", 4, 8, 256, 256, 5, 2, 2),
+    Layer("crfill", 4, 128, 5, 48, 5, 1, 2),
+    Layer("crfill", 4, 128, 24, 3, 3),
+    Layer("VGG-16", 8, 128, 3, 64, 3),
     Layer("VGG-16", 8, 128, 64, 64, 3),
 )
 

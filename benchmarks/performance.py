@@ -1,6 +1,6 @@
 """Every published recipe against PyTorch: filling, training, memory, compiling and whole runs.
 
-    python benchmarks/performance.py                   an hour on two CPU cores
+    python benchmarks/performance.py                   half an hour on two CPU cores
     python benchmarks/performance.py --only pan        the others stay as they were in the output
     python benchmarks/performance.py --smoke           minutes; says only that it runs
 
@@ -533,11 +533,12 @@ def _whole_run(case: Case, smoke: bool, devices: int = 1) -> float:
 
     More devices than one are the same CPU's cores, told apart: what sharing out work costs.
     """
-    steps = 8 if smoke else 20
+    # Checkpoints far enough apart that one is written before the next, as in any real run.
+    steps = 8 if smoke else 60
     with tempfile.TemporaryDirectory() as folder:
         program = [sys.executable, str(HERE.parent / "train.py"), *case.whole]
         program += ["--run", f"{folder}/run", "--steps", str(steps), "--sample-every", str(steps)]
-        program += ["--checkpoint-every", "8", "--log-every", "4"]
+        program += ["--checkpoint-every", str(steps // 2), "--log-every", str(steps // 4)]
         # With programs that nobody has compiled before.
         environment = _environment(f"{folder}/cache")
         if devices > 1:

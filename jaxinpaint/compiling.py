@@ -1,4 +1,4 @@
-"""How programs are compiled, so that they are fast on the device they are for."""
+"""How programs are compiled to be fast on their device, and what compiling leaves behind."""
 
 import ctypes
 import gc

@@ -88,7 +88,7 @@ class _ContextEncoder(nn.Module):
         kernel = self._kernel("dec_1", x, channels[0])
         # From one position to 4×4: each tap of the kernel makes a pixel of its own, in a product of
         # its own. For a single one of all, XLA would turn the kernel around first, in two copies.
-        x = x[:, 0, 0]
+        x = jnp.squeeze(x, (1, 2))
         x = jnp.broadcast_to(x, (*kernel.shape[:2], *x.shape)) @ kernel.astype(x.dtype)
         x = jnp.moveaxis(x, 2, 0)
         x = nn.relu(self._normed("dec_1", x, train))

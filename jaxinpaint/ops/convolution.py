@@ -86,21 +86,21 @@ def conv(
     kernel = kernel.astype(x.dtype)
     sides, taps = x.shape[1:-1], kernel.shape[:-2]
     if not all(isinstance(side, int) for side in sides):  # a program for any size
-        return _conv_many(x, kernel, windows)
+        return _conv_plain(x, kernel, windows)
     outputs = windows.outputs(sides, taps)
-    if math.prod(outputs) == 0 or taps[-1] == 1:
-        return _conv_many(x, kernel, windows)
-    if math.prod(outputs) <= math.prod(taps):
+    if 0 < math.prod(outputs) <= math.prod(taps):
         return _conv_few_windows(x, kernel, windows, outputs)
+    if 0 in outputs or taps[-1] == 1:
+        return _conv_plain(x, kernel, windows)
     if kernel.shape[-2] < FEW_CHANNELS:
         return _conv_few_inputs(x, kernel, windows, outputs)
-    # Not in bfloat16, whose sums of a few taps' parts would round more often.
+    # Narrower numbers would round once a tap.
     if kernel.shape[-1] < FEW_CHANNELS and windows.strides[-1] == 1 and x.dtype == jnp.float32:
         return _conv_few_outputs(x, kernel, windows, outputs)
-    return _conv_many(x, kernel, windows)
+    return _conv_plain(x, kernel, windows)
 
 
-def _conv_many(x: Array, kernel: Array, windows: Windows) -> Array:
+def _conv_plain(x: Array, kernel: Array, windows: Windows) -> Array:
     taps, strides = kernel.shape[:-2], windows.strides
     strided = max(strides) > 1 and windows.dilation == (1, 1)
     if strided and len(taps) == 2 and all(map(operator.ge, taps, strides)):
@@ -126,7 +126,7 @@ def _conv_few_inputs(x: Array, kernel: Array, windows: Windows, outputs: tuple[i
     padded, others = _padded_in_the_last_axis(x, windows)
     seen = [_seen_through(padded, tap, windows, outputs[-1]) for tap in range(last)]
     tall = kernel.reshape(*taps, 1, last * channels, features)
-    return _conv_many(jnp.concatenate(seen, axis=-1), tall, others)
+    return _conv_plain(jnp.concatenate(seen, axis=-1), tall, others)
 
 
 def _conv_few_outputs(x: Array, kernel: Array, windows: Windows, outputs: tuple[int, ...]) -> Array:
@@ -137,11 +137,11 @@ def _conv_few_outputs(x: Array, kernel: Array, windows: Windows, outputs: tuple[
     *taps, last, channels, features = kernel.shape
     padded, others = _padded_in_the_last_axis(x, windows)
     tall = jnp.moveaxis(kernel, -3, -2).reshape(*taps, 1, channels, last * features)
-    made = jnp.split(_conv_many(padded, tall, others), last, axis=-1)
-    return sum(
-        (_seen_through(part, tap, windows, outputs[-1]) for tap, part in enumerate(made[1:], 1)),
-        start=_seen_through(made[0], 0, windows, outputs[-1]),
+    parts = jnp.split(_conv_plain(padded, tall, others), last, axis=-1)
+    first, *rest = (
+        _seen_through(part, tap, windows, outputs[-1]) for tap, part in enumerate(parts)
     )
+    return sum(rest, start=first)
 
 
 def _padded_in_the_last_axis(x: Array, windows: Windows) -> tuple[Array, Windows]:

@@ -29,6 +29,7 @@ from jaxinpaint.recipes.optimisers import Optimiser
 from jaxinpaint.recipes.stepping import (
     StepConfig,
     accumulated,
+    proposed,
     rate_factor,
     stepped,
     whole_batch,
@@ -175,8 +176,9 @@ def _begun_anew(
 ) -> Player:
     """A player, with an optimiser that has seen nothing of what was before a stage.
 
-    One that has, has moved more often than there were steps since it began. (At its first step
-    alone it would not be found where that is one that is skipped.)
+    One that has, has moved more often than there were steps since it began: so it is found
+    whichever of the stage's steps a run goes on with. If the step turns out to be none, what is
+    forgotten stays so: the next one would have it forget the same.
     """
     fresh = optimisers[name].init(player.variables["params"])
     old = (optax.tree.get(player.opt_state, "count") > since) & may_move
@@ -187,10 +189,7 @@ def _begun_anew(
 Both: TypeAlias = tuple[Variables, Variables]
 
 
-# A player by name, after its move by variables, gradients and metrics of its own passes.
-Move: TypeAlias = Callable[
-    [str, Player, Variables, Variables, Metrics, Metrics, Moves | None], tuple[Player, Metrics]
-]
+Stepping: TypeAlias = Callable[..., tuple[Player, Metrics]]
 
 
 class _Painting(NamedTuple):
@@ -212,33 +211,25 @@ def _moved(
     gradients: Variables,
     metrics: Metrics,
     told: Metrics,
-    may_move: Moves | None,
+    step: Stepping,
 ) -> tuple[Player, Metrics]:
     """A player after its move, by the gradients and metrics of this device, and all that is told.
 
     Args:
-        told: of the step before, by all devices.
-        may_move: as in `stepped`.
+        told: by all devices, of what came before in this step.
+        step: makes it, `stepped` or `proposed`.
     """
     gradients, metrics = averaged_over(axis_name, (gradients, metrics))
-    return stepped(
-        name,
-        player,
-        variables,
-        gradients,
-        optimisers[name],
-        told | metrics,
-        may_move=may_move,
-        clip=how.clip,
-        rate=rate,
-    )
+    told = told | metrics
+    optimiser = optimisers[name]
+    return step(name, player, variables, gradients, optimiser, told, clip=how.clip, rate=rate)
 
 
 def _played(
     kind: Round,
     players: Mapping[str, Player],
     posed: Posed,
-    move: Move,
+    move: Stepping,
     may_move: Moves,
     moves_others_averages: bool,
     parts: int,
@@ -278,18 +269,19 @@ def _played(
 
     # What the generator keeps beside its parameters moves once, in whoever's turn it is.
     of_g, told = g.variables, {}
+    if_whole = partial(stepped, may_move=may_move)
     if "discriminator" in movers:
         gradients, (of_g, of_d), metrics = accumulated(
             discriminating, (g.variables, d.variables), posed, parts
         )
-        # Whether it may is not known before the generator's move is.
-        moves = None if "generator" in movers else may_move
-        d, told = move("discriminator", d, of_d, gradients, metrics, told, moves)
+        # Whether it may move is not known before the generator's loss is.
+        step = proposed if "generator" in movers else if_whole
+        d, told = move("discriminator", d, of_d, gradients, metrics, told, step)
     if "generator" in movers:
         gradients, (of_g, of_d), metrics = accumulated(
             generating, (g.variables, d.variables), posed, parts
         )
-        g, told = move("generator", g, of_g, gradients, metrics, told, may_move)
+        g, told = move("generator", g, of_g, gradients, metrics, told, if_whole)
         if moves_others_averages:
             d = d._replace(variables=of_d)
         d = new_if(may_move & finite(told), d, players["discriminator"])

@@ -101,7 +101,7 @@ Metrics = dict[str, Mean]
 
 
 def finite(metrics: Metrics) -> Bool[Array, ""]:
-    """Whether all that a step tells is."""
+    """Whether all that a step tells is finite."""
     return jnp.all(jnp.isfinite(jnp.array([mean.total for mean in metrics.values()])))
 
 
@@ -170,8 +170,8 @@ class Recipe(NamedTuple):
             kind, so that each kind is compiled once. The metrics hold ``loss``, the generator's, if
             it moves, and ``NAME_gradient_norm`` and ``NAME_update_norm`` of each player that moves:
             a loss is of the weights before the update, so the norms tell a broken update. Where one
-            of all these is not finite, or ``may_move`` is false, all of the state but its number
-            stays as it was (`stepping.stepped` sees to that for a player).
+            of all these is not finite, or ``may_move`` is false, players and averages stay as they
+            were (`stepping.stepped` sees to that for a player): nobody else looks after it.
         takes: what pictures the generator can be given.
         inpaint: ``(generator's variables, image, hole) -> Inpainted``, in [0, 1].
         translate: ``(generator's variables, image) -> image``, in [0, 1], of a recipe that makes

@@ -1,5 +1,6 @@
 """Optimisers that can be told to stay as they are."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -22,7 +23,8 @@ class Optimiser(NamedTuple):
     Attributes:
         init: ``parameters -> state``.
         update: ``(gradients, state, parameters, moves) -> (updates, state)``, where the state stays
-            what it was if ``moves`` is false. The updates are then for nobody.
+            what it was if ``moves`` is false, which it is where a gradient is not finite. The
+            updates may then be anything. Of finite gradients comes a finite state.
     """
 
     init: Callable[[Variables], optax.OptState]
@@ -47,7 +49,12 @@ def adam(
         learning_rate: of the update.
         b1, b2: how much of the moments stays in a step, in [0, 1).
         eps: keeps the quotient finite.
+
+    Raises:
+        ValueError: for a rate that is no number, or without an end.
     """
+    if not math.isfinite(learning_rate):
+        raise ValueError(f"a learning rate of {learning_rate}; it must be finite")
 
     def init(params: Variables) -> optax.OptState:
         m, v = (jax.tree.map(jnp.zeros_like, params) for _ in range(2))

@@ -106,14 +106,15 @@ def stepped(
     optimiser: Optimiser,
     metrics: Metrics,
     *,
-    may_move: Moves | None = True,
+    may_move: Moves = True,
     clip: float = 0.0,
     rate: float | Scalar = 1.0,
 ) -> tuple[Player, Metrics]:
-    """A player after a step of its optimiser, or as it was if the step is broken.
+    """A player after a step of its optimiser, or as it was if the step breaks.
 
-    It is broken if a number that is told is not finite: of the metrics, or the lengths of gradient
-    and update.
+    It breaks if a number that is told is not finite: one of the metrics, or the length of the
+    gradient or of the update. (Adam's moments are chosen before its update is known: of a finite
+    gradient they and the update are finite, at any rate that is.)
 
     Args:
         name: of the player.
@@ -122,8 +123,7 @@ def stepped(
         gradients: of its parameters, averaged over the devices.
         optimiser: its own.
         metrics: all that the step has told so far.
-        may_move: whether it may move at all. None: it moves, whatever is told, and who called
-            chooses after that.
+        may_move: whether it may move at all.
         clip: the greatest length of the gradient (Pascanu et al., On the Difficulty of Training
             Recurrent Neural Networks, ICML 2013); 0: as it is. What is told is its length before.
         rate: multiplies the update.
@@ -131,21 +131,49 @@ def stepped(
     Returns:
         the player, and the metrics with both lengths.
     """
-    one = jnp.ones(())
-    length = optax.tree.norm(gradients)
-    metrics = metrics | {f"{name}_gradient_norm": Mean(length, one)}
-    moves = True if may_move is None else may_move & finite(metrics) & jnp.isfinite(rate)
+    known = finite(metrics) & jnp.isfinite(optax.tree.norm(gradients)) & jnp.isfinite(rate)
+    moves = may_move & known
+    moved, metrics = proposed(
+        name, player, variables, gradients, optimiser, metrics, moves=moves, clip=clip, rate=rate
+    )
+    chosen = new_if(moves & finite(metrics), moved.variables, player.variables)
+    return moved._replace(variables=chosen), metrics
+
+
+def proposed(
+    name: str,
+    player: Player,
+    variables: Variables,
+    gradients: Variables,
+    optimiser: Optimiser,
+    metrics: Metrics,
+    *,
+    moves: Moves = True,
+    clip: float = 0.0,
+    rate: float | Scalar = 1.0,
+) -> tuple[Player, Metrics]:
+    """A player after a step of its optimiser, whatever comes of it: for those who choose later.
+
+    Args:
+        moves: whether the optimiser's state is to be the new one.
+        name, player, variables, gradients, optimiser, metrics, clip, rate: as in `stepped`.
+
+    Returns:
+        the player, and the metrics with both lengths.
+    """
+    length, one = optax.tree.norm(gradients), jnp.ones(())
     if clip:
         scale = jnp.minimum(1, clip / length)
         gradients = jax.tree.map(lambda gradient: scale * gradient, gradients)
     params = player.variables["params"]
     updates, opt_state = optimiser.update(gradients, player.opt_state, params, moves)
-    length = jnp.abs(rate) * optax.tree.norm(updates)
-    if may_move is not None:
-        moves &= jnp.isfinite(length)
-    params = jax.tree.map(lambda param, update: param + rate * update, params, updates)
-    moved = new_if(moves, {**variables, "params": params}, player.variables)
-    return Player(moved, opt_state), metrics | {f"{name}_update_norm": Mean(length, one)}
+    params = jax.tree.map(lambda old, up: (old + rate * up).astype(old.dtype), params, updates)
+    told = {
+        f"{name}_gradient_norm": Mean(length, one),
+        # The length of what is not yet multiplied: else XLA would keep both.
+        f"{name}_update_norm": Mean(jnp.abs(rate) * optax.tree.norm(updates), one),
+    }
+    return Player({**variables, "params": params}, opt_state), metrics | told
 
 
 def accumulated(

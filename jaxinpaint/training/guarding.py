@@ -38,7 +38,7 @@ def guarded(step: Step, on_nan: OnNaN) -> Callable[[Guarded, Batch], tuple[Guard
     at once, where the host reads the metrics many steps later.
 
     Args:
-        step: any.
+        step: one that keeps to that, as `stepping.stepped` does for a player.
         on_nan: ``stop``: after a broken step no later ones are made, so that the state stays the
             one before it. ``skip``: the run goes on with the next step.
     """

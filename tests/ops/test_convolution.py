@@ -9,7 +9,7 @@ from as_installed import as_installed
 from jax import lax
 from jax.test_util import check_grads
 
-from jaxinpaint.ops.convolution import Windows, conv
+from jaxinpaint.ops.convolution import FEW_CHANNELS, Windows, conv
 
 # input sides, kernel sides, and how it is laid. Few windows: as many as taps or fewer.
 FEW = [
@@ -44,7 +44,7 @@ CASES = FEW + STRIDED + PLAIN
 
 
 # Channels in and out: few or many of them have a form of their own.
-MANY, FEW_IN, FEW_OUT = (9, 10), (3, 9), (9, 3)
+MANY, FEW_IN, FEW_OUT = (FEW_CHANNELS, FEW_CHANNELS + 1), (3, FEW_CHANNELS), (FEW_CHANNELS, 3)
 each_form = pytest.mark.parametrize(
     "channels", [MANY, FEW_IN, FEW_OUT], ids=["many", "few in", "few out"]
 )
