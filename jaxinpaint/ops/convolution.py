@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-# Of channels: with fewer, in or out, XLA's program is slow on CPUs.
+# Of channels: with fewer, in or out but not both, XLA's program is slow on CPUs.
 FEW_CHANNELS = 8
 
 Windowing = int | Sequence[int]
@@ -90,12 +90,13 @@ def conv(
     outputs = windows.outputs(sides, taps)
     if 0 < math.prod(outputs) <= math.prod(taps):
         return _conv_few_windows(x, kernel, windows, outputs)
-    if 0 in outputs or taps[-1] == 1:
+    few_in, few_out = (channels < FEW_CHANNELS for channels in kernel.shape[-2:])
+    if 0 in outputs or taps[-1] == 1 or few_in == few_out:
         return _conv_plain(x, kernel, windows)
-    if kernel.shape[-2] < FEW_CHANNELS:
+    if few_in:
         return _conv_few_inputs(x, kernel, windows, outputs)
     # Narrower numbers would round once a tap.
-    if kernel.shape[-1] < FEW_CHANNELS and windows.strides[-1] == 1 and x.dtype == jnp.float32:
+    if windows.strides[-1] == 1 and x.dtype == jnp.float32:
         return _conv_few_outputs(x, kernel, windows, outputs)
     return _conv_plain(x, kernel, windows)
 

@@ -188,7 +188,7 @@ def _begun_anew(
 # What a pass may change: the generator's variables and the discriminator's.
 Both: TypeAlias = tuple[Variables, Variables]
 
-
+# `stepped` or `proposed`, or what calls one: a player after its move, and all that is told by then.
 Stepping: TypeAlias = Callable[..., tuple[Player, Metrics]]
 
 

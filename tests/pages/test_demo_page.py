@@ -273,10 +273,14 @@ def test_paint_and_mask_are_one_hole_and_the_bin_takes_paint_alone(
     path, hole = mask(tmp_path / "hole.png", slice(240, 280), slice(20, 60))
     photo_opened(page, demo)
     mask_opened(page, path)
-    stroke_and_fill(page, (0.45, 0.3), (0.6, 0.3))
-    both = changed(read_rgb(PHOTO), downloaded(page, tmp_path))
-    assert both[hole].mean() > 0.9  # a pixel may be filled with what it was
-    assert both[:150].any()
+    for _ in range(3):  # on a busy machine the canvas is drawn anew later than that
+        stroke_and_fill(page, (0.45, 0.3), (0.6, 0.3))
+        both = changed(read_rgb(PHOTO), downloaded(page, tmp_path))
+        assert both[hole].mean() > 0.9  # a pixel may be filled with what it was
+        if both[:150].any():
+            break
+    else:
+        raise AssertionError("what is painted does not arrive")
 
     page.click("#editor button[aria-label='Clear canvas']")
     page.wait_for_timeout(2000)  # the photograph is put back

@@ -92,8 +92,8 @@ def begun(case: Case, **options: Any) -> tuple[Recipe, TrainState, Batch]:
     """A recipe that keeps an average too, its state before the step, and a batch."""
     recipe = with_average(make(dataclasses.replace(case.config, **options), case.how), 0.5)
     state = jax.jit(recipe.init, static_argnums=1)(jax.random.key(0), size(case.config))
-    image = jax.random.randint(jax.random.key(1), (2, *size(case.config), 3), 0, 256)
-    batch = Batch(image.astype(jnp.uint8), jnp.arange(2))
+    image = jax.random.randint(jax.random.key(1), (4, *size(case.config), 3), 0, 256)
+    batch = Batch(image.astype(jnp.uint8), jnp.arange(4))
     return recipe, dataclasses.replace(state, step=jnp.int32(case.number)), batch
 
 
