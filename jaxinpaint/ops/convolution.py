@@ -1,8 +1,9 @@
 """The plain convolution, in forms that compile to fast programs.
 
-On GPUs and TPUs all forms are about as fast. XLA's CPU backend has one fast path and falls off it,
-by a factor of up to fifty, where a kernel is larger than what it slides over, and where zeros
-are put between the pixels (`docs/performance.md`): neither is asked of it here.
+XLA's CPU backend has one fast path and falls off it, by a factor of up to fifty, where a kernel is
+larger than what it slides over, and where zeros are put between the pixels, and by less where
+channels are few (`docs/performance.md`): none of this is asked of it here. On GPUs and TPUs the
+forms compute the same; how fast they are there has not been measured.
 """
 
 import itertools
@@ -65,8 +66,8 @@ def conv(
 ) -> Float[Array, "N *T O"]:
     """A convolution of any number of spatial axes, channels last, symmetric zero padding.
 
-    Differentiable in both modes; where it strides in two axes, as functions that are given their
-    gradient are: in reverse mode, to any order, and forward over that.
+    Differentiable in both modes; where it has two axes and strides, as functions that are given
+    their gradient are: in reverse mode, to any order, and forward over that.
 
     Args:
         x: the input.
@@ -95,8 +96,8 @@ def conv(
         return _conv_plain(x, kernel, windows)
     if few_in:
         return _conv_few_inputs(x, kernel, windows, outputs)
-    # Narrower numbers would round once a tap.
-    if windows.strides[-1] == 1 and x.dtype == jnp.float32:
+    # Narrower numbers would be rounded once a tap.
+    if windows.strides[-1] == 1 and x.dtype in (jnp.float32, jnp.float64):
         return _conv_few_outputs(x, kernel, windows, outputs)
     return _conv_plain(x, kernel, windows)
 
@@ -147,7 +148,8 @@ def _conv_few_outputs(x: Array, kernel: Array, windows: Windows, outputs: tuple[
 
 def _padded_in_the_last_axis(x: Array, windows: Windows) -> tuple[Array, Windows]:
     """The input, and what is left to do for a kernel with one tap along that axis."""
-    padded = jnp.pad(x, [(0, 0)] * (x.ndim - 2) + [windows.padding[-1], (0, 0)])
+    edges = [(0, 0, 0)] * (x.ndim - 2) + [(*windows.padding[-1], 0), (0, 0, 0)]
+    padded = lax.pad(x, jnp.zeros((), x.dtype), edges)
     strides, padding, dilation = windows
     others = Windows((*strides[:-1], 1), (*padding[:-1], (0, 0)), (*dilation[:-1], 1))
     return padded, others
@@ -167,7 +169,8 @@ def _conv_few_windows(x: Array, kernel: Array, windows: Windows, outputs: tuple[
     """
     axes = zip(x.shape[1:-1], kernel.shape[:-2], outputs, *windows, strict=True)
     seeing = [_seeing(*axis) for axis in axes]
-    padded = jnp.pad(x, ((0, 0), *windows.padding, (0, 0)))
+    edges = [(0, 0, 0), *((*pair, 0) for pair in windows.padding), (0, 0, 0)]
+    padded = lax.pad(x, jnp.zeros((), x.dtype), edges)
 
     def seen_through(tap: tuple[int, ...]) -> Array:
         starts = [i * spread for i, spread in zip(tap, windows.dilation, strict=True)]

@@ -70,7 +70,8 @@ class Round(NamedTuple):
     Attributes:
         game: what it is about.
         movers: who moves.
-        begins: the step at which the optimisers forget what was before; None: they never do.
+        begins: the step at which the optimisers, which then count their steps as `adam` does,
+            forget what was before, also if that step breaks; None: they never do.
     """
 
     game: Game

@@ -48,13 +48,16 @@ def adam(
     Args:
         learning_rate: of the update.
         b1, b2: how much of the moments stays in a step, in [0, 1).
-        eps: keeps the quotient finite.
+        eps: keeps the quotient finite; above 0.
 
     Raises:
-        ValueError: for a rate that is no number, or without an end.
+        ValueError: for a rate that is not finite, or others that are not in these ranges.
     """
-    if not math.isfinite(learning_rate):
-        raise ValueError(f"a learning rate of {learning_rate}; it must be finite")
+    if not (math.isfinite(learning_rate) and 0 <= b1 < 1 and 0 <= b2 < 1 and eps > 0):
+        raise ValueError(
+            f"Adam with a learning rate of {learning_rate}, b1 = {b1}, b2 = {b2}, eps = {eps}: the "
+            "rate must be finite, b1 and b2 in [0, 1), and eps above 0"
+        )
 
     def init(params: Variables) -> optax.OptState:
         m, v = (jax.tree.map(jnp.zeros_like, params) for _ in range(2))
@@ -74,9 +77,10 @@ def adam(
             return jnp.where(moves, b2 * v + (1 - b2) * g * g, v)
 
         def made_of(m: Array, v: Array) -> Array:
-            return -learning_rate * (m / (1 - b1**count)) / (jnp.sqrt(v / (1 - b2**count)) + eps)
+            return -learning_rate * (m / (1 - b1**t)) / (jnp.sqrt(v / (1 - b2**t)) + eps)
 
         count = jnp.where(moves, count + 1, count)
+        t = jnp.maximum(count, 1)  # before the first step too the update is a number
         m, v = jax.tree.map(first, m, gradients), jax.tree.map(second, v, gradients)
         return jax.tree.map(made_of, m, v), (optax.ScaleByAdamState(count, m, v), rest)
 

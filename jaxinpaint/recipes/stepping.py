@@ -114,7 +114,7 @@ def stepped(
 
     It breaks if a number that is told is not finite: one of the metrics, or the length of the
     gradient or of the update. (Adam's moments are chosen before its update is known: of a finite
-    gradient they and the update are finite, at any rate that is.)
+    gradient both are finite, but at rates next to the greatest float32.)
 
     Args:
         name: of the player.

@@ -35,6 +35,7 @@ STRIDED = [
 PLAIN = [
     ((6, 7), (3, 3), {"padding": 1}),
     ((9, 9), (3, 3), {"padding": 2, "dilation": 2}),
+    ((9, 9), (3, 3), {"padding": ((1, 0), (-2, 1))}),  # less than none cuts off
     ((9, 9), (3, 3), {"padding": 2, "dilation": 2, "strides": 2}),
     ((5, 5, 5), (3, 3, 3), {"padding": 1, "strides": 2}),
     ((2, 2), (3, 3), {"padding": 0}),  # no window fits

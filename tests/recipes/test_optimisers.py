@@ -61,3 +61,11 @@ def test_an_optimiser_of_optax_that_makes_no_numbers_stays_as_it_was() -> None:
     updates, after = optimiser.update(still, state, PARAMS, True)
     assert not np.isfinite(updates["bias"]).any()
     jax.tree.map(np.testing.assert_array_equal, after, state)
+
+
+@pytest.mark.parametrize(
+    "told", [{"learning_rate": np.inf}, {"b1": 1.0}, {"b2": -0.1}, {"eps": 0.0}], ids=str
+)
+def test_an_adam_that_would_make_no_numbers_is_refused(told: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must be finite"):
+        adam(**{"learning_rate": 0.1, **told})
