@@ -53,7 +53,7 @@ from jaxinpaint.recipes.base import Batch, Metrics, Moves, Player
 from jaxinpaint.recipes.context_encoder import ContextEncoderConfig
 from jaxinpaint.recipes.optimisers import adam
 from jaxinpaint.recipes.pan import PANConfig
-from jaxinpaint.recipes.stepping import stepped
+from jaxinpaint.recipes.stepping import Move, stepped
 
 BOTH = ("discriminator", "generator")
 
@@ -359,8 +359,8 @@ def _adam(variables: Variables, config: ContextEncoderConfig | PANConfig) -> Sid
     optimiser = adam(config.learning_rate, b1=config.beta1)
 
     def update(player: Player, gradients: Variables, may_move: Moves) -> tuple[Player, Metrics]:
-        given = player.variables
-        return stepped("player", player, given, gradients, optimiser, {}, may_move=may_move)
+        move = Move(player.variables, gradients, optimiser)
+        return stepped("player", player, move, {}, may_move)
 
     return _updating(variables, optimiser.init, update)
 

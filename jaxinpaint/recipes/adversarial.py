@@ -27,6 +27,7 @@ from jaxinpaint.recipes.base import (
 )
 from jaxinpaint.recipes.optimisers import Optimiser
 from jaxinpaint.recipes.stepping import (
+    Move,
     StepConfig,
     accumulated,
     proposed,
@@ -221,9 +222,8 @@ def _moved(
         step: makes it, `stepped` or `proposed`.
     """
     gradients, metrics = averaged_over(axis_name, (gradients, metrics))
-    told = told | metrics
-    optimiser = optimisers[name]
-    return step(name, player, variables, gradients, optimiser, told, clip=how.clip, rate=rate)
+    move = Move(variables, gradients, optimisers[name], how.clip, rate)
+    return step(name, player, move, told | metrics)
 
 
 def _played(

@@ -8,7 +8,7 @@ et al., Poisson Image Editing, SIGGRAPH 2003), and a U-Net learns what to add to
 One is trained already and comes along: its scores are in ``jaxinpaint/ready/MODEL_CARD.md``.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, NamedTuple
 
@@ -40,10 +40,11 @@ from jaxinpaint.recipes.optimisers import adam
 from jaxinpaint.recipes.options import refuse_unread
 from jaxinpaint.recipes.stepping import (
     PLAIN,
+    Move,
     StepConfig,
     accumulated,
     rate_factor,
-    stepped,
+    stepped_alone,
     whole_batch,
 )
 
@@ -150,24 +151,16 @@ def membrane(
 
     def step(state: TrainState, batch: Batch, may_move: Moves = True) -> tuple[TrainState, Metrics]:
         hole = holes_of(batch, sample_hole, jax.random.fold_in(state.key, state.step))
-        player = state.players["generator"]
         gradients, variables, metrics = accumulated(
-            gradients_of, player.variables, (from_bytes(batch.image), hole), how.accumulate
+            gradients_of,
+            state.players["generator"].variables,
+            (from_bytes(batch.image), hole),
+            how.accumulate,
         )
         gradients, metrics = averaged_over(axis_name, (gradients, metrics))
         rate = config.learning_rate * rate_factor(how, state.step, whole_batch(batch, axis_name))
-        player, metrics = stepped(
-            "generator",
-            player,
-            variables,
-            gradients,
-            optimiser,
-            metrics,
-            may_move=may_move,
-            clip=how.clip,
-            rate=rate,
-        )
-        return replace(state, step=state.step + 1, players={"generator": player}), metrics
+        move = Move(variables, gradients, optimiser, how.clip, rate)
+        return stepped_alone(state, move, metrics, may_move)
 
     def inpaint(variables: Variables, image: Image, hole: Hole) -> Inpainted:
         seen = see(image, hole)

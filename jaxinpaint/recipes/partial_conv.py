@@ -10,7 +10,7 @@ fetches. The published scores are not yet reproduced.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -42,10 +42,11 @@ from jaxinpaint.recipes.holes import HolesName, holes_of, sampler_of
 from jaxinpaint.recipes.optimisers import adam
 from jaxinpaint.recipes.stepping import (
     PLAIN,
+    Move,
     StepConfig,
     accumulated,
     rate_factor,
-    stepped,
+    stepped_alone,
     whole_batch,
 )
 
@@ -207,28 +208,17 @@ def partial_conv(
     def step(state: TrainState, batch: Batch, may_move: Moves = True) -> tuple[TrainState, Metrics]:
         hole = holes_of(batch, sample_hole, jax.random.fold_in(state.key, state.step))
         fine_tuning = config.finetune_from is not None and state.step >= config.finetune_from
-        player = state.players["generator"]
         gradients, variables, metrics = accumulated(
             partial(gradients_of, fine_tuning),
-            player.variables,
+            state.players["generator"].variables,
             (from_bytes(batch.image), hole),
             how.accumulate,
         )
         gradients, metrics = averaged_over(axis_name, (gradients, metrics))
         rate = jnp.where(fine_tuning, config.finetune_learning_rate, config.learning_rate)
         rate *= rate_factor(how, state.step, whole_batch(batch, axis_name))
-        player, metrics = stepped(
-            "generator",
-            player,
-            variables,
-            gradients,
-            optimiser,
-            metrics,
-            may_move=may_move,
-            clip=how.clip,
-            rate=rate,
-        )
-        return replace(state, step=state.step + 1, players={"generator": player}), metrics
+        move = Move(variables, gradients, optimiser, how.clip, rate)
+        return stepped_alone(state, move, metrics, may_move)
 
     def inpaint(variables: Variables, image: Image, hole: Hole) -> Inpainted:
         output = jnp.clip(paint(variables, image, hole)[0], 0, 1)

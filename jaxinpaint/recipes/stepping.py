@@ -1,8 +1,8 @@
 """How steps are made, whatever they train: in parts, at which rate, clipped, in which precision."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,16 @@ from jaxtyping import Array, Int
 
 from jaxinpaint.array_typing import Scalar, Variables
 from jaxinpaint.nets.network import Precision
-from jaxinpaint.recipes.base import Batch, Mean, Metrics, Moves, Player, finite, new_if
+from jaxinpaint.recipes.base import (
+    Batch,
+    Mean,
+    Metrics,
+    Moves,
+    Player,
+    TrainState,
+    finite,
+    new_if,
+)
 from jaxinpaint.recipes.optimisers import Optimiser
 
 Tree = TypeVar("Tree")
@@ -98,17 +107,35 @@ def whole_batch(batch: Batch, axis_name: str | None) -> int:
     return here if axis_name is None else here * lax.axis_size(axis_name)
 
 
+class Move(NamedTuple):
+    """What a player moves by.
+
+    Attributes:
+        variables: what its forward pass gave back: new running averages, the same parameters.
+        gradients: of its parameters, averaged over the devices.
+        optimiser: its own.
+        clip: the greatest length of the gradient (Pascanu et al., On the Difficulty of Training
+            Recurrent Neural Networks, ICML 2013); 0: as it is. What is told is its length before.
+        rate: multiplies the update.
+    """
+
+    variables: Variables
+    gradients: Variables
+    optimiser: Optimiser
+    clip: float = 0.0
+    rate: float | Scalar = 1.0
+
+
+def stepped_alone(
+    state: TrainState, move: Move, metrics: Metrics, may_move: Moves = True
+) -> tuple[TrainState, Metrics]:
+    """The next state where ``generator`` is the only player, which is `stepped`."""
+    player, metrics = stepped("generator", state.players["generator"], move, metrics, may_move)
+    return replace(state, step=state.step + 1, players={"generator": player}), metrics
+
+
 def stepped(
-    name: str,
-    player: Player,
-    variables: Variables,
-    gradients: Variables,
-    optimiser: Optimiser,
-    metrics: Metrics,
-    *,
-    may_move: Moves = True,
-    clip: float = 0.0,
-    rate: float | Scalar = 1.0,
+    name: str, player: Player, move: Move, metrics: Metrics, may_move: Moves = True
 ) -> tuple[Player, Metrics]:
     """A player after a step of its optimiser, or as it was if the step breaks.
 
@@ -119,61 +146,41 @@ def stepped(
     Args:
         name: of the player.
         player: as it was.
-        variables: what its forward pass gave back: new running averages, the same parameters.
-        gradients: of its parameters, averaged over the devices.
-        optimiser: its own.
+        move: what it moves by.
         metrics: all that the step has told so far.
         may_move: whether it may move at all.
-        clip: the greatest length of the gradient (Pascanu et al., On the Difficulty of Training
-            Recurrent Neural Networks, ICML 2013); 0: as it is. What is told is its length before.
-        rate: multiplies the update.
 
     Returns:
-        the player, and the metrics with both lengths.
+        the player, and the metrics with both lengths: ``NAME_gradient_norm``, ``NAME_update_norm``.
     """
-    known = finite(metrics) & jnp.isfinite(optax.tree.norm(gradients)) & jnp.isfinite(rate)
-    moves = may_move & known
-    moved, metrics = proposed(
-        name, player, variables, gradients, optimiser, metrics, moves=moves, clip=clip, rate=rate
-    )
+    known = finite(metrics) & jnp.isfinite(optax.tree.norm(move.gradients))
+    moves = may_move & known & jnp.isfinite(move.rate)
+    moved, metrics = proposed(name, player, move, metrics, moves)
     chosen = new_if(moves & finite(metrics), moved.variables, player.variables)
     return moved._replace(variables=chosen), metrics
 
 
 def proposed(
-    name: str,
-    player: Player,
-    variables: Variables,
-    gradients: Variables,
-    optimiser: Optimiser,
-    metrics: Metrics,
-    *,
-    moves: Moves = True,
-    clip: float = 0.0,
-    rate: float | Scalar = 1.0,
+    name: str, player: Player, move: Move, metrics: Metrics, moves: Moves = True
 ) -> tuple[Player, Metrics]:
     """A player after a step of its optimiser, whatever comes of it: for those who choose later.
 
-    Args:
-        moves: whether the optimiser's state is to be the new one.
-        name, player, variables, gradients, optimiser, metrics, clip, rate: as in `stepped`.
-
-    Returns:
-        the player, and the metrics with both lengths.
+    All but ``moves``, whether the optimiser's state is to be the new one, is as in `stepped`.
     """
-    length, one = optax.tree.norm(gradients), jnp.ones(())
-    if clip:
-        scale = jnp.minimum(1, clip / length)
+    gradients, one = move.gradients, jnp.ones(())
+    length = optax.tree.norm(gradients)
+    if move.clip:
+        scale = jnp.minimum(1, move.clip / length)
         gradients = jax.tree.map(lambda gradient: scale * gradient, gradients)
     params = player.variables["params"]
-    updates, opt_state = optimiser.update(gradients, player.opt_state, params, moves)
-    params = jax.tree.map(lambda old, up: (old + rate * up).astype(old.dtype), params, updates)
+    updates, opt_state = move.optimiser.update(gradients, player.opt_state, params, moves)
+    params = jax.tree.map(lambda old, up: (old + move.rate * up).astype(old.dtype), params, updates)
     told = {
         f"{name}_gradient_norm": Mean(length, one),
         # The length of what is not yet multiplied: else XLA would keep both.
-        f"{name}_update_norm": Mean(jnp.abs(rate) * optax.tree.norm(updates), one),
+        f"{name}_update_norm": Mean(jnp.abs(move.rate) * optax.tree.norm(updates), one),
     }
-    return Player({**variables, "params": params}, opt_state), metrics | told
+    return Player({**move.variables, "params": params}, opt_state), metrics | told
 
 
 def accumulated(

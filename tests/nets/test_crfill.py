@@ -114,7 +114,7 @@ def test_filling_holes_costs_nothing_of_the_auxiliary_branch() -> None:
     with_attention = dataclasses.replace(with_branch, attention=True, stages=("all",))
     alone = flops(painting_alone, started(), image, hole)
     # Beside the networks only what takes pictures to [-1, 1] and back, and what XLA makes twice of
-    # the last layer's sums. The branch would be a third more.
+    # the last layer's sums. The branch would be 30 % more.
     assert alone <= filling(with_branch) < 1.01 * alone
     # The measure sees attention where it is: three 3x3 patches of 16 features of 16 channels each.
     assert filling(with_attention) > filling(with_branch) + 2 * 9 * 9 * 16 * 16

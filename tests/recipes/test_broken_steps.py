@@ -20,6 +20,7 @@ from jaxinpaint.recipes import (
 )
 from jaxinpaint.recipes.averages import with_average
 from jaxinpaint.recipes.base import Batch, Recipe, TrainState, finite
+from jaxinpaint.recipes.stepping import PLAIN
 from jaxinpaint.training.guarding import Guarded, OnNaN, guarded
 
 
@@ -36,7 +37,7 @@ class Case(NamedTuple):
     config: RecipeConfig
     breaks: dict[str, Any]
     number: int = 0
-    how: StepConfig = StepConfig()
+    how: StepConfig = PLAIN
 
 
 PAN = PANConfig(task="holes", levels=2, width=4, discriminator_width=4, moves_others_averages=True)

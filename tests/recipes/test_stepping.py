@@ -12,7 +12,7 @@ import pytest
 from jaxinpaint.recipes import StepConfig
 from jaxinpaint.recipes.base import Mean, Player
 from jaxinpaint.recipes.optimisers import from_optax
-from jaxinpaint.recipes.stepping import accumulated, rate_factor, stepped
+from jaxinpaint.recipes.stepping import Move, accumulated, rate_factor, stepped
 
 
 def factors(how: StepConfig, steps: list[int], examples: int = 8) -> list[float]:
@@ -69,7 +69,8 @@ def moved(gradient: list[float], **options: Any) -> tuple[np.ndarray, dict[str, 
     variables = {"params": {"w": jnp.zeros(2)}}
     player = Player(variables, optimiser.init(variables["params"]))
     gradients = {"w": jnp.array(gradient)}
-    after, told = stepped("generator", player, variables, gradients, optimiser, {}, **options)
+    move = Move(variables, gradients, optimiser, **options)
+    after, told = stepped("generator", player, move, {})
     values = {name: float(mean.total) for name, mean in told.items()}
     params: Any = after.variables["params"]
     return np.asarray(params["w"]), values

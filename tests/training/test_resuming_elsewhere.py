@@ -24,7 +24,7 @@ from jaxinpaint.recipes.base import (
     averaged_over,
 )
 from jaxinpaint.recipes.optimisers import from_optax
-from jaxinpaint.recipes.stepping import stepped
+from jaxinpaint.recipes.stepping import Move, stepped_alone
 from jaxinpaint.training.loop import LoopConfig, train
 from jaxinpaint.training.parallel import Parallel, Placement, place_on_all_devices
 
@@ -57,15 +57,12 @@ def exact_recipe(axis_name: str | None) -> Recipe:
         return TrainState(jnp.zeros((), jnp.int32), key, {"generator": player})
 
     def step(state: TrainState, batch: Batch, may_move: Moves = True) -> tuple[TrainState, Metrics]:
-        player = state.players["generator"]
         drawn = jax.random.randint(jax.random.fold_in(state.key, state.step), (8, 1024), -4, 4)
         seen = jnp.mean(batch.image[:, 0, 0].astype(jnp.float32), axis=0)
         gradients = averaged_over(axis_name, {"w": drawn.astype(jnp.float32), "b": seen})
         told = {"loss": Mean(optax.tree.norm(gradients), jnp.ones(()))}
-        player, metrics = stepped(
-            "generator", player, player.variables, gradients, OPTIMISER, told, may_move=may_move
-        )
-        return TrainState(state.step + 1, state.key, {"generator": player}), metrics
+        variables = state.players["generator"].variables
+        return stepped_alone(state, Move(variables, gradients, OPTIMISER), told, may_move)
 
     return Recipe(init, lambda number: step, Multiple(1))
 
