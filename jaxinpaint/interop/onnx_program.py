@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.extend import core
+from jax.typing import ArrayLike
 from jaxtyping import Array
 
 from jaxinpaint.interop.programs import Painting, Program, symbolic_shape
@@ -135,7 +136,7 @@ def _called(params: Mapping[str, Any], name: str, given: Sequence[Any]) -> list[
     return _evaluated(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), given)
 
 
-def _padded(x: Array, value: Array, config: Sequence[tuple[Any, ...]]) -> Array:
+def _padded(x: Array, value: ArrayLike, config: Sequence[tuple[Any, ...]]) -> Array:
     for axis, (before, after, between) in enumerate(config):
         if between or before < 0 or after < 0:
             raise ValueError("only padding around arrays is written as concatenations")
