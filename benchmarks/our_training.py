@@ -11,7 +11,8 @@ import numpy as np
 from side_by_side import Side
 
 from jaxinpaint.array_typing import Variables
-from jaxinpaint.recipes import RecipeConfig, make
+from jaxinpaint.nets.network import Precision
+from jaxinpaint.recipes import RecipeConfig, StepConfig, make
 from jaxinpaint.recipes.base import Batch, Metrics, TrainState
 from jaxinpaint.training.guarding import Guarded, guarded
 from jaxinpaint.training.parallel import compile_init, compile_step, place_on_all_devices
@@ -20,9 +21,16 @@ from jaxinpaint.training.parallel import compile_init, compile_step, place_on_al
 class OurTraining:
     """The recipe's steps, compiled kind by kind; the state moves on from call to call."""
 
-    def __init__(self, config: RecipeConfig, batch: Batch, kinds: int = 1) -> None:
+    def __init__(
+        self,
+        config: RecipeConfig,
+        batch: Batch,
+        kinds: int = 1,
+        *,
+        precision: Precision = "float32",
+    ) -> None:
         placement = place_on_all_devices()
-        recipe = make(config, axis_name=placement.axis_name)
+        recipe = make(config, StepConfig(precision), axis_name=placement.axis_name)
         broken = jax.device_put(jnp.zeros((), bool), placement.replicated)
         guard = Guarded(first_state(config, batch), broken)
         batch = jax.device_put(batch, placement.split)

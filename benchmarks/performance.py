@@ -2,6 +2,7 @@
 
     python benchmarks/performance.py                   half an hour on two CPU cores
     python benchmarks/performance.py --only pan        the others stay as they were in the output
+    python benchmarks/performance.py --bf16            on a GPU: training in bfloat16 too
     python benchmarks/performance.py --smoke           minutes; says only that it runs
 
 Needs PyTorch. Both sides run in turns in one process, after warming up: a row of times is of the
@@ -60,6 +61,7 @@ from side_by_side import (
 
 from jaxinpaint.compiling import give_back_freed_memory
 from jaxinpaint.keeping_compiled import keep_compiled
+from jaxinpaint.nets.network import Precision, dtype_of
 from jaxinpaint.recipes.base import Metrics
 from jaxinpaint.training.flops import model_flops
 
@@ -67,8 +69,9 @@ HERE = Path(__file__).parent
 # Batch norms on their running averages, or none: what filling computes on both sides.
 FILLED_APART = 1e-3
 # Losses of a first step, in which a generator is judged after its judge has moved: where a gradient
-# is next to nothing, rounding turns Adam's first update around.
-TRAINED_APART = 1e-2
+# is next to nothing, rounding turns Adam's first update around. A bfloat16 has 8 bits, and ours
+# rounds between layers too, where autocast leaves some float32.
+TRAINED_APART: dict[Precision, float] = {"float32": 1e-2, "bf16": 5e-2}
 PRODUCT = 2048  # side of matrices large enough to be multiplied at the full rate
 
 
@@ -134,7 +137,9 @@ def _measured(
     if not chosen.no_compile:
         dresses["torch.compile"] = _compiled
     yield "filling", _filling_measured(name, case, dresses, rounds)
-    yield "training", _training_measured(name, case, dresses, rounds)
+    yield "training", _training_measured(name, case, dresses, rounds, "float32")
+    if chosen.bf16:
+        yield "training, bf16", _training_measured(name, case, dresses, rounds, "bf16")
     yield "memory", _memory_of_both(name, chosen)
     yield "whole", _whole_run(case, chosen.smoke)
     yield "whole by devices", {n: _whole_run(case, chosen.smoke, n) for n in chosen.devices}
@@ -160,10 +165,10 @@ def _filling_measured(
 
 
 def _training_measured(
-    name: str, case: Case, dresses: Mapping[str, Dress], rounds: Rounds
+    name: str, case: Case, dresses: Mapping[str, Dress], rounds: Rounds, precision: Precision
 ) -> dict[str, Any]:
     started = time.perf_counter()
-    training = OurTraining(case.config, case.batch, case.steps)
+    training = OurTraining(case.config, case.batch, case.steps, precision=precision)
     ours = training.side_of(*range(case.steps))
     (first, *_) = ours.run()
     seconds = time.perf_counter() - started
@@ -172,17 +177,36 @@ def _training_measured(
     if case.judged:
         ways["judge frozen"] = (plain, True)
     ways |= {way: (dress, True) for way, dress in dresses.items() if way != "eager"}
+
+    def their_training(dress: Dress, frozen: bool) -> Side:
+        side = case.theirs(start, dress, frozen)
+        return side if precision == "float32" else _autocast(side)
+
+    def require(way: str, told: Any) -> None:
+        _require_same_losses(f"{name} trained, {way}", first, told[0], TRAINED_APART[precision])
+
     theirs, failed = _running(
-        {way: partial(case.theirs, start, *how) for way, how in ways.items()},
-        lambda way, told: _require_same_losses(f"{name} trained, {way}", first, told[0]),
+        {way: partial(their_training, *how) for way, how in ways.items()}, require
     )
-    times = _told("training", {"ours": ours, **theirs}, rounds)
+    times = _told(f"training, {precision}", {"ours": ours, **theirs}, rounds, precision)
     gigaflops = sum(training.flops) / 1e9
     return {"times": times, "failed": failed, "gigaflops": gigaflops, "ready": seconds}
 
 
-def _require_same_losses(what: str, ours: Metrics, theirs: Mapping[str, Any]) -> None:
-    if not (parted := apart(ours, theirs)) < TRAINED_APART:
+def _autocast(side: Side) -> Side:
+    """The side with what PyTorch takes for worth it in bfloat16."""
+
+    def run() -> Any:
+        with torch.autocast(torch_device(), torch.bfloat16):
+            return side.run()
+
+    return Side(run)
+
+
+def _require_same_losses(
+    what: str, ours: Metrics, theirs: Mapping[str, Any], tolerance: float
+) -> None:
+    if not (parted := apart(ours, theirs)) < tolerance:
         sys.exit(f"{what}: the losses of the first step differ by {parted}; nothing to compare")
 
 
@@ -245,27 +269,31 @@ def _flops(filling: Filling) -> int:
     return model_flops(traced(filling.variables, *filling.seen))
 
 
-def _told(what: str, sides: dict[str, Side], rounds: Rounds) -> dict[str, list[float]]:
+def _told(
+    what: str, sides: dict[str, Side], rounds: Rounds, precision: Precision = "float32"
+) -> dict[str, list[float]]:
     """Milliseconds of each round by side; printed as medians, and ratios to ours.
 
     Between them the frameworks multiply large matrices: what the machine gives in that round.
     """
-    sides = sides | _products()
+    sides = sides | _products(precision)
     turns = dict(zip(sides, in_turns(list(sides.values()), rounds), strict=True))
     for name, times in turns.items():
         ratios = sorted(a / b for a, b in zip(times, turns["ours"], strict=True))
         print(
-            f"{what:<10}{name:<16}{statistics.median(times):9.1f} ms   "
+            f"{what:<20}{name:<20}{statistics.median(times):9.1f} ms   "
             f"{statistics.median(ratios):.2f} ({ratios[0]:.2f}–{ratios[-1]:.2f}) of ours",
             flush=True,
         )
     return turns
 
 
-def _products() -> dict[str, Side]:
-    """A product of `PRODUCT`² matrices, of float32, by each framework."""
+def _products(precision: Precision) -> dict[str, Side]:
+    """A product of `PRODUCT`² matrices by each framework."""
     a, b = (normal(seed, (PRODUCT, PRODUCT)) for seed in (1, 2))
-    x, y = (torch.from_numpy(matrix).to(torch_device()) for matrix in (a, b))
+    narrow = torch.bfloat16 if precision == "bf16" else torch.float32
+    x, y = (torch.from_numpy(matrix).to(torch_device(), narrow) for matrix in (a, b))
+    a, b = (matrix.astype(dtype_of(precision)) for matrix in (a, b))
     return {
         "product by XLA": compiled(jnp.matmul, a, b),
         "product by PyTorch": eager(lambda: x @ y),
@@ -388,6 +416,9 @@ def _command_line() -> argparse.Namespace:
     parser.add_argument("--smoke", action="store_true", help="tiny, one round: does it run?")
     parser.add_argument("--only", nargs="+", metavar="RECIPE", default=[], help="some recipes")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of all sides")
+    parser.add_argument(
+        "--bf16", action="store_true", help="training in bfloat16 too, PyTorch's by autocast"
+    )
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     parser.add_argument(
         "--devices",

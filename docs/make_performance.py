@@ -19,7 +19,9 @@ BEGIN, END = "<!-- measured -->", "<!-- end of what was measured -->"
 AGAINST = {
     "filling": ("eager", "channels last", "torch.compile"),
     "training": ("eager", "judge frozen", "channels last", "torch.compile"),
+    "training, bf16": ("eager", "judge frozen", "channels last", "torch.compile"),
 }
+TITLES = {"training, bf16": "Training in bfloat16"}
 SIDES = ("jax", "jax, kept", "torch")
 PRODUCTS = ("product by XLA", "product by PyTorch")
 
@@ -35,12 +37,16 @@ def measurements(recipes: dict[str, Any]) -> list[str]:
     """The tables, in Markdown."""
     lines = ["", *_where(recipes)]
     for what, against in AGAINST.items():
-        lines += [f"**{what.capitalize()}**, PyTorch's time / ours: above 1 we are faster", ""]
+        told = {name: recipe for name, recipe in recipes.items() if what in recipe}
+        if not told:  # not every machine is asked for bfloat16
+            continue
+        title = TITLES.get(what, what.capitalize())
+        lines += [f"**{title}**, PyTorch's time / ours: above 1 we are faster", ""]
         lines += _table(
             ("", "ours, ms", *against, "GFLOP/s", "of the machine's"),
-            ((_case(name, recipe, what), *_row(recipe, what)) for name, recipe in recipes.items()),
+            ((_case(name, recipe, what), *_row(recipe, what)) for name, recipe in told.items()),
         )
-        lines += _failures(recipes, what)
+        lines += _failures(told, what)
     lines += ["**Memory in training**, MiB beyond the imports, at the peak", ""]
     lines += _table(
         (
@@ -92,7 +98,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 def _case(name: str, recipe: dict[str, Any], what: str) -> str:
     case = recipe["case"]
-    cycle = f", {case['steps']} steps" if what == "training" and case["steps"] > 1 else ""
+    cycle = f", {case['steps']} steps" if what != "filling" and case["steps"] > 1 else ""
     return f"`{name}`, {case['size']}², batch {case['batch']}{cycle}"
 
 
