@@ -21,7 +21,6 @@ from jaxinpaint.recipes.base import (
     Recipe,
     Step,
     TrainState,
-    averaged_over,
     finite,
     new_if,
 )
@@ -29,7 +28,7 @@ from jaxinpaint.recipes.optimisers import Optimiser
 from jaxinpaint.recipes.stepping import (
     Move,
     StepConfig,
-    accumulated,
+    averaged_gradients,
     proposed,
     rate_factor,
     stepped,
@@ -142,10 +141,20 @@ def adversarial(
                 anew = partial(_begun_anew, optimisers, state.step - kind.begins, may_move)
                 players = {name: anew(name, player) for name, player in players.items()}
             rate = rate_factor(how, state.step, whole_batch(batch, axis_name))
-            move = partial(_moved, optimisers, how, rate, axis_name)
-            players, metrics = _played(
-                kind, players, posed, move, may_move, moves_others_averages, how.accumulate
-            )
+
+            def turn(
+                name: str, gradients_of: GradientsOf, variables: AllVariables
+            ) -> tuple[Move, AllVariables, Metrics]:
+                gradients, variables, metrics = averaged_gradients(
+                    gradients_of, variables, posed, how, axis_name
+                )
+                move = Move(variables[name], gradients, optimisers[name], how.clip, rate)
+                return move, variables, metrics
+
+            # One forward pass serves both, but where each part of a batch has its own.
+            whole = how.accumulate == 1
+            shared = _painting(kind.game, players["generator"].variables, posed) if whole else None
+            players, metrics = _played(kind, players, turn, shared, may_move, moves_others_averages)
             return replace(state, step=state.step + 1, players=players), metrics
 
         return step
@@ -187,11 +196,54 @@ def _begun_anew(
     return player._replace(opt_state=new_if(old, fresh, player.opt_state))
 
 
-# What a pass may change: the generator's variables and the discriminator's.
-Both: TypeAlias = tuple[Variables, Variables]
+# By player.
+AllVariables: TypeAlias = dict[str, Variables]
 
-# `stepped` or `proposed`, or what calls one: a player after its move, and all that is told by then.
-Stepping: TypeAlias = Callable[..., tuple[Player, Metrics]]
+# A player's gradients, all variables after the passes that they took, and what there is to tell.
+Gradients: TypeAlias = tuple[Variables, AllVariables, Metrics]
+
+# Of a batch or a part of it, from all variables before.
+GradientsOf: TypeAlias = Callable[[AllVariables, Posed], Gradients]
+
+# ``(name, gradients_of, variables before) -> (move, variables after, metrics)``, of a whole batch.
+Turn: TypeAlias = Callable[[str, GradientsOf, AllVariables], tuple[Move, AllVariables, Metrics]]
+
+
+def _played(
+    kind: Round,
+    players: Mapping[str, Player],
+    turn: Turn,
+    shared: "_Painting | None",
+    may_move: Moves,
+    moves_others_averages: bool,
+) -> tuple[dict[str, Player], Metrics]:
+    """The players after the moves of those who move, and what there is to tell of these.
+
+    The discriminator moves first; the generator is judged by it as it is then, on the same
+    pictures. What the generator keeps beside its parameters moves once, in whoever's turn it is.
+    """
+    g, d = players["generator"], players["discriminator"]
+    before, told = {name: player.variables for name, player in players.items()}, {}
+    if "discriminator" in kind.movers:
+        gradients_of = partial(_discriminating, kind.game, shared)
+        move, after, told = turn("discriminator", gradients_of, before)
+        if "generator" in kind.movers:  # whether it may move is known once that has its loss
+            d, told = proposed("discriminator", d, move, told)
+        else:
+            d, told = stepped("discriminator", d, move, told, may_move)
+            if moves_others_averages:
+                kept = new_if(may_move & finite(told), after["generator"], g.variables)
+                g = g._replace(variables=kept)
+    if "generator" in kind.movers:
+        gradients_of = partial(_generating, kind.game, shared)
+        move, after, metrics = turn(
+            "generator", gradients_of, before | {"discriminator": d.variables}
+        )
+        g, told = stepped("generator", g, move, told | metrics, may_move)
+        if moves_others_averages:
+            d = d._replace(variables=after["discriminator"])
+        d = new_if(may_move & finite(told), d, players["discriminator"])
+    return {"generator": g, "discriminator": d}, told
 
 
 class _Painting(NamedTuple):
@@ -202,93 +254,35 @@ class _Painting(NamedTuple):
     variables: Variables
 
 
-def _moved(
-    optimisers: Mapping[str, Optimiser],
-    how: StepConfig,
-    rate: Scalar,
-    axis_name: str | None,
-    name: str,
-    player: Player,
-    variables: Variables,
-    gradients: Variables,
-    metrics: Metrics,
-    told: Metrics,
-    step: Stepping,
-) -> tuple[Player, Metrics]:
-    """A player after its move, by the gradients and metrics of this device, and all that is told.
+def _painting(game: Game, variables: Variables, posed: Posed) -> _Painting:
+    def paint(params: Variables) -> tuple[Painted, Variables]:
+        return game.paint({**variables, "params": params}, posed)
 
-    Args:
-        told: by all devices, of what came before in this step.
-        step: makes it, `stepped` or `proposed`.
-    """
-    gradients, metrics = averaged_over(axis_name, (gradients, metrics))
-    move = Move(variables, gradients, optimisers[name], how.clip, rate)
-    return step(name, player, move, told | metrics)
+    return _Painting(*jax.vjp(paint, variables["params"], has_aux=True))
 
 
-def _played(
-    kind: Round,
-    players: Mapping[str, Player],
-    posed: Posed,
-    move: Stepping,
-    may_move: Moves,
-    moves_others_averages: bool,
-    parts: int,
-) -> tuple[dict[str, Player], Metrics]:
-    """The players after the moves of those who move, and what there is to tell of these.
+def _discriminating(
+    game: Game, shared: _Painting | None, variables: AllVariables, posed: Posed
+) -> Gradients:
+    """The discriminator's, on what the generator made of a batch, or makes of it now."""
+    painted, _, of_g = shared or _painting(game, variables["generator"], posed)
+    of_d = variables["discriminator"]
 
-    The discriminator moves first. The generator runs forward once, or if the batch comes in parts
-    once for each who moves; it is judged by the discriminator as it is then, on the same pictures.
-    """
-    game, movers, _ = kind
-    g, d = players["generator"], players["discriminator"]
+    def loss(params: Variables) -> Judged:
+        return game.discriminator_loss({**of_d, "params": params}, posed, painted)
 
-    def painting(variables: Variables, posed: Posed) -> _Painting:
-        def paint(params: Variables) -> tuple[Painted, Variables]:
-            return game.paint({**variables, "params": params}, posed)
+    gradients, (of_d, metrics) = jax.grad(loss, has_aux=True)(of_d["params"])
+    return gradients, {"generator": of_g, "discriminator": of_d}, metrics
 
-        return _Painting(*jax.vjp(paint, variables["params"], has_aux=True))
 
-    shared = painting(g.variables, posed) if parts == 1 else None
-
-    def discriminating(kept: Both, posed: Posed) -> tuple[Variables, Both, Metrics]:
-        of_g, of_d = kept
-        painted, _, of_g = shared or painting(of_g, posed)
-
-        def loss(params: Variables) -> Judged:
-            return game.discriminator_loss({**of_d, "params": params}, posed, painted)
-
-        gradients, (of_d, metrics) = jax.grad(loss, has_aux=True)(of_d["params"])
-        return gradients, (of_g, of_d), metrics
-
-    def generating(kept: Both, posed: Posed) -> tuple[Variables, Both, Metrics]:
-        of_g, of_d = kept
-        painted, pull_back, of_g = shared or painting(of_g, posed)
-        judge = jax.grad(game.generator_loss, has_aux=True)
-        pull, (of_d, metrics) = judge(painted, posed, of_d)
-        return pull_back(pull)[0], (of_g, of_d), metrics
-
-    # What the generator keeps beside its parameters moves once, in whoever's turn it is.
-    of_g, told = g.variables, {}
-    if_whole = partial(stepped, may_move=may_move)
-    if "discriminator" in movers:
-        gradients, (of_g, of_d), metrics = accumulated(
-            discriminating, (g.variables, d.variables), posed, parts
-        )
-        # Whether it may move is not known before the generator's loss is.
-        step = proposed if "generator" in movers else if_whole
-        d, told = move("discriminator", d, of_d, gradients, metrics, told, step)
-    if "generator" in movers:
-        gradients, (of_g, of_d), metrics = accumulated(
-            generating, (g.variables, d.variables), posed, parts
-        )
-        g, told = move("generator", g, of_g, gradients, metrics, told, if_whole)
-        if moves_others_averages:
-            d = d._replace(variables=of_d)
-        d = new_if(may_move & finite(told), d, players["discriminator"])
-    elif moves_others_averages:
-        g = g._replace(variables=new_if(may_move & finite(told), of_g, g.variables))
-    return {"generator": g, "discriminator": d}, told
+def _generating(
+    game: Game, shared: _Painting | None, variables: AllVariables, posed: Posed
+) -> Gradients:
+    """The generator's, through the discriminator."""
+    painted, pull_back, of_g = shared or _painting(game, variables["generator"], posed)
+    judge = jax.grad(game.generator_loss, has_aux=True)
+    pull, (of_d, metrics) = judge(painted, posed, variables["discriminator"])
+    return pull_back(pull)[0], {"generator": of_g, "discriminator": of_d}, metrics
 
 
 def discriminator_metrics(losses: PerImage, of_real: Logits, of_fake: Logits) -> Metrics:

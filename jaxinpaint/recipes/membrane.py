@@ -32,7 +32,6 @@ from jaxinpaint.recipes.base import (
     Player,
     Recipe,
     TrainState,
-    averaged_over,
     weighted_sum,
 )
 from jaxinpaint.recipes.holes import HolesName, holes_of, sampler_of, unread
@@ -42,7 +41,7 @@ from jaxinpaint.recipes.stepping import (
     PLAIN,
     Move,
     StepConfig,
-    accumulated,
+    averaged_gradients,
     rate_factor,
     stepped_alone,
     whole_batch,
@@ -151,13 +150,13 @@ def membrane(
 
     def step(state: TrainState, batch: Batch, may_move: Moves = True) -> tuple[TrainState, Metrics]:
         hole = holes_of(batch, sample_hole, jax.random.fold_in(state.key, state.step))
-        gradients, variables, metrics = accumulated(
+        gradients, variables, metrics = averaged_gradients(
             gradients_of,
             state.players["generator"].variables,
             (from_bytes(batch.image), hole),
-            how.accumulate,
+            how,
+            axis_name,
         )
-        gradients, metrics = averaged_over(axis_name, (gradients, metrics))
         rate = config.learning_rate * rate_factor(how, state.step, whole_batch(batch, axis_name))
         move = Move(variables, gradients, optimiser, how.clip, rate)
         return stepped_alone(state, move, metrics, may_move)

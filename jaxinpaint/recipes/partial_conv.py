@@ -34,7 +34,6 @@ from jaxinpaint.recipes.base import (
     Player,
     Recipe,
     TrainState,
-    averaged_over,
     gradient_norms,
     weighted_sum,
 )
@@ -44,7 +43,7 @@ from jaxinpaint.recipes.stepping import (
     PLAIN,
     Move,
     StepConfig,
-    accumulated,
+    averaged_gradients,
     rate_factor,
     stepped_alone,
     whole_batch,
@@ -208,13 +207,13 @@ def partial_conv(
     def step(state: TrainState, batch: Batch, may_move: Moves = True) -> tuple[TrainState, Metrics]:
         hole = holes_of(batch, sample_hole, jax.random.fold_in(state.key, state.step))
         fine_tuning = config.finetune_from is not None and state.step >= config.finetune_from
-        gradients, variables, metrics = accumulated(
+        gradients, variables, metrics = averaged_gradients(
             partial(gradients_of, fine_tuning),
             state.players["generator"].variables,
             (from_bytes(batch.image), hole),
-            how.accumulate,
+            how,
+            axis_name,
         )
-        gradients, metrics = averaged_over(axis_name, (gradients, metrics))
         rate = jnp.where(fine_tuning, config.finetune_learning_rate, config.learning_rate)
         rate *= rate_factor(how, state.step, whole_batch(batch, axis_name))
         move = Move(variables, gradients, optimiser, how.clip, rate)

@@ -19,6 +19,7 @@ from jaxinpaint.recipes.base import (
     Moves,
     Player,
     TrainState,
+    averaged_over,
     finite,
     new_if,
 )
@@ -181,6 +182,30 @@ def proposed(
         f"{name}_update_norm": Mean(jnp.abs(move.rate) * optax.tree.norm(updates), one),
     }
     return Player({**move.variables, "params": params}, opt_state), metrics | told
+
+
+def averaged_gradients(
+    gradients_of: Callable[[Kept, Part], tuple[Tree, Kept, Metrics]],
+    kept: Kept,
+    batch: Part,
+    how: StepConfig,
+    axis_name: str | None,
+) -> tuple[Tree, Kept, Metrics]:
+    """The gradients of a whole batch, and what it tells: the mean over its parts and all devices.
+
+    Args:
+        gradients_of: as in `accumulated`.
+        kept: the same.
+        batch: the examples of this device.
+        how: in how many parts.
+        axis_name: the mapped axis of the devices; None is the global view.
+
+    Raises:
+        ValueError: as `accumulated` does.
+    """
+    gradients, kept, metrics = accumulated(gradients_of, kept, batch, how.accumulate)
+    gradients, metrics = averaged_over(axis_name, (gradients, metrics))
+    return gradients, kept, metrics
 
 
 def accumulated(
