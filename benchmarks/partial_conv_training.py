@@ -45,8 +45,7 @@ class UNetWithoutMasks(nn.Module):
 
         def decoded(name: str, x: jax.Array, skip: jax.Array, outputs: int) -> jax.Array:
             kernel = self._kernel(name, 3, x.shape[-1] + skip.shape[-1], outputs)
-            x_kernel, skip_kernel = jnp.split(kernel, [x.shape[-1]], axis=2)
-            return upsample_conv(x, x_kernel) + conv(skip, skip_kernel, padding=1)
+            return upsample_conv(x, kernel, skip)
 
         x, skips = image, []
         for i, size in enumerate(plain_torch.kernel_sizes(self.layer_size), start=1):

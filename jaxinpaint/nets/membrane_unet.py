@@ -133,9 +133,7 @@ class _Merge(nn.Module):
         shape = (3, 3, x.shape[-1] + skip.shape[-1], self.features)
         kernel = self.param("kernel", he_normal, shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        below, beside = jnp.split(kernel, [x.shape[-1]], axis=2)
-        y = upsample_conv(_levelled(x), below) + conv(_levelled(skip), beside, padding=1)
-        y = y + bias.astype(x.dtype)
+        y = upsample_conv(_levelled(x), kernel, _levelled(skip)) + bias.astype(x.dtype)
         y = leaky_relu(y)
         return y + leaky_relu(_Conv(self.features, begun=nn.initializers.zeros, name="second")(y))
 

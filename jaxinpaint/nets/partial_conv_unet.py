@@ -7,13 +7,11 @@ and its supplement's table.
 from typing import Literal
 
 import flax.linen as nn
-import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxinpaint.array_typing import Image, Valid
 from jaxinpaint.nets.layers import BatchNorm, check_multiple, he_normal, leaky_relu
 from jaxinpaint.nets.network import Network, network
-from jaxinpaint.ops.convolution import conv
 from jaxinpaint.ops.partial_conv import (
     Ratio,
     coverage,
@@ -201,13 +199,8 @@ def _see_upsampled_and_skip(
     skip_valid: Float[Array, "N H W 1"],
     kernel: Float[Array, "3 3 C+S O"],
 ) -> tuple[Float[Array, "N H W O"], Float[Array, "N H W 1"]]:
-    """What a 3×3 partial convolution sums over [upsampled x, skip]: ``Wᵀ(X ⊙ M)`` and ``sum(M)``.
-
-    The concatenation is never made, nor is x upsampled: the kernel is cut instead.
-    """
-    x_kernel, skip_kernel = jnp.split(kernel, [x.shape[-1]], axis=2)
-    raw = upsample_conv(masked([x], [x_valid]), x_kernel)
-    raw += conv(masked([skip], [skip_valid]), skip_kernel, padding=1)
+    """Of a 3×3 partial convolution over [upsampled x, skip]: ``Wᵀ(X ⊙ M)`` and ``sum(M)``."""
+    raw = upsample_conv(masked([x], [x_valid]), kernel, masked([skip], [skip_valid]))
     channels = [x.shape[-1], skip.shape[-1]]
     seen = coverage([upsample(x_valid), skip_valid], channels, (3, 3), padding=1)
     return raw, seen

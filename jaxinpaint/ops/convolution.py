@@ -20,6 +20,9 @@ from jaxtyping import Array, Float
 
 # Of channels: with fewer, in or out but not both, XLA's program is slow on CPUs.
 FEW_CHANNELS = 8
+# Of windows, in all pictures together: with no more of them XLA's time, where channels are many,
+# goes to turning kernels around.
+FEW_WINDOWS = 64
 
 Windowing = int | Sequence[int]
 Padding = int | Sequence[int] | Sequence[tuple[int, int]]
@@ -89,7 +92,8 @@ def conv(
     if not all(isinstance(side, int) for side in sides):  # a program for any size
         return _conv_plain(x, kernel, windows)
     outputs = windows.outputs(sides, taps)
-    if 0 < math.prod(outputs) <= math.prod(taps):
+    count = math.prod(outputs)
+    if 0 < count <= math.prod(taps) or 0 < x.shape[0] * count <= FEW_WINDOWS:
         return _conv_few_windows(x, kernel, windows, outputs)
     few_in, few_out = (channels < FEW_CHANNELS for channels in kernel.shape[-2:])
     if 0 in outputs or taps[-1] == 1 or few_in == few_out:
@@ -163,7 +167,7 @@ def _seen_through(padded: Array, tap: int, windows: Windows, outputs: int) -> Ar
 
 
 def _conv_few_windows(x: Array, kernel: Array, windows: Windows, outputs: tuple[int, ...]) -> Array:
-    """As one matrix product over windows that are cut out: for no more of them than taps.
+    """As one matrix product over windows that are cut out.
 
     Taps that see nothing but padding are left out.
     """

@@ -19,18 +19,22 @@ def upsample(x: Float[Array, "N H W C"]) -> Float[Array, "N 2*H 2*W C"]:
 
 
 def upsample_conv(
-    x: Float[Array, "N H W C"], kernel: Float[Array, "3 3 C O"]
+    x: Float[Array, "N H W C"],
+    kernel: Float[Array, "3 3 _ O"],
+    skip: Float[Array, "N 2*H 2*W S"] | None = None,
 ) -> Float[Array, "N 2*H 2*W O"]:
-    """``conv(upsample(x), kernel, padding=1)``, for many pixels without upsampling them.
+    """``conv([upsample(x), skip], kernel, padding=1)``, for many pixels without either of the two.
 
     Of the nine pixels below the kernel only 2×2 are different ones, so each of the four pixels of
     an output block is a 2×2 convolution of ``x`` whose taps are sums of the kernel's: 16
-    multiplications a block and channel pair instead of 36, and a quarter of the memory read. Where
-    the pixels are few, the sums would be most of the work, and the two steps are made.
+    multiplications a block and channel pair instead of 36, and a quarter of the memory read; what
+    is seen of ``skip`` is added. Where the pixels are few, to cut the kernel and to sum its taps
+    would be most of the work, and the plain steps are made.
 
     Args:
         x: features at half the resolution.
-        kernel: a 3×3 kernel, meant for the upsampled features.
+        kernel: a 3×3 kernel, meant for the upsampled features, with the skip's channels last.
+        skip: features at the full resolution; None: there are none.
 
     Returns:
         features at the full resolution, in the dtype of ``x``.
@@ -38,8 +42,11 @@ def upsample_conv(
     numbers = x.shape[:3]
     # Not where a program is for any size.
     if all(isinstance(number, int) for number in numbers) and math.prod(numbers) <= FEW_PIXELS:
-        return conv(upsample(x), kernel, padding=1)
-    return _by_phases(x, [[_fold(_fold(kernel, a, 0), b, 1) for b in (0, 1)] for a in (0, 1)])
+        seen = upsample(x) if skip is None else jnp.concatenate([upsample(x), skip], axis=-1)
+        return conv(seen, kernel, padding=1)
+    below, beside = jnp.split(kernel, [x.shape[-1]], axis=2)
+    y = _by_phases(x, [[_fold(_fold(below, a, 0), b, 1) for b in (0, 1)] for a in (0, 1)])
+    return y if skip is None else y + conv(skip, beside, padding=1)
 
 
 def transposed_conv(

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -9,23 +10,26 @@ from as_installed import as_installed
 from jax import lax
 from jax.test_util import check_grads
 
-from jaxinpaint.ops.convolution import FEW_CHANNELS, Windows, conv
+from jaxinpaint.ops.convolution import FEW_CHANNELS, FEW_WINDOWS, Windows, conv
 
-# input sides, kernel sides, and how it is laid. Few windows: as many as taps or fewer.
+# So many that the least of the cases that are not few, of 16 windows a picture, isn't.
+PICTURES = FEW_WINDOWS // 16 + 1
+
+# input sides, kernel sides, and how it is laid. Few windows: no more than taps, or few in all.
 FEW = [
     ((2, 2), (3, 3), {"padding": 1}),
     ((2, 2), (3, 3), {"padding": 1, "strides": 2}),
     ((4, 4), (4, 4), {}),
     ((1, 1), (3, 3), {"padding": 1}),
     ((1, 5), (3, 1), {"padding": (3, 0), "strides": (4, 2)}),  # a row of windows sees padding only
-    ((5, 5), (3, 3), {"padding": 4, "dilation": 4}),
     ((2, 2, 2), (3, 3, 3), {"padding": 1, "strides": 2}),
+    ((4, 3), (3, 3), {"padding": 1}),
 ]
 STRIDED = [
     ((8, 8), (3, 3), {"padding": 1, "strides": 2}),
-    ((7, 10), (5, 5), {"padding": 2, "strides": 2}),
-    ((9, 8), (4, 4), {"padding": 1, "strides": 2}),
-    ((14, 9), (7, 7), {"padding": 3, "strides": 2}),
+    ((11, 14), (5, 5), {"padding": 2, "strides": 2}),
+    ((9, 10), (4, 4), {"padding": 1, "strides": 2}),
+    ((16, 15), (7, 7), {"padding": 3, "strides": 2}),
     ((9, 11), (3, 4), {"padding": ((2, 1), (0, 3)), "strides": (3, 2)}),
     ((12, 8), (3, 2), {"padding": 4, "strides": (1, 2)}),  # wider than the kernel
     ((8, 8), (3, 3), {"padding": ((3, 0), (1, 1)), "strides": 2}),  # wider at one end alone
@@ -34,10 +38,11 @@ STRIDED = [
 ]
 PLAIN = [
     ((6, 7), (3, 3), {"padding": 1}),
+    ((5, 5), (3, 3), {"padding": 4, "dilation": 4}),
     ((9, 9), (3, 3), {"padding": 2, "dilation": 2}),
     ((9, 9), (3, 3), {"padding": ((1, 0), (-2, 1))}),  # less than none cuts off
     ((9, 9), (3, 3), {"padding": 2, "dilation": 2, "strides": 2}),
-    ((5, 5, 5), (3, 3, 3), {"padding": 1, "strides": 2}),
+    ((5, 5, 7), (3, 3, 3), {"padding": 1, "strides": 2}),
     ((2, 2), (3, 3), {"padding": 0}),  # no window fits
     ((1, 1), (3, 3), {"padding": 0}),
 ]
@@ -55,7 +60,7 @@ def arrays(
     sides: tuple[int, ...], taps: tuple[int, ...], channels: tuple[int, int]
 ) -> tuple[jax.Array, jax.Array]:
     of_x, of_kernel = jax.random.split(jax.random.key(0))
-    x = jax.random.normal(of_x, (2, *sides, channels[0]))
+    x = jax.random.normal(of_x, (PICTURES, *sides, channels[0]))
     return x, jax.random.normal(of_kernel, (*taps, *channels))
 
 
@@ -73,6 +78,14 @@ def by_xla(x: jax.Array, kernel: jax.Array, how: dict[str, Any]) -> jax.Array:
 
 
 DEFAULTS = (("strides", 1), ("padding", 0), ("dilation", 1))
+
+
+@pytest.mark.parametrize(("sides", "taps", "how"), CASES)
+def test_few_windows_are_one_product(
+    sides: tuple[int, ...], taps: tuple[int, ...], how: dict[str, Any]
+) -> None:
+    traced = str(jax.make_jaxpr(partial(conv, **how))(*arrays(sides, taps, MANY)))
+    assert ("conv_general_dilated" in traced) == ((sides, taps, how) not in FEW)
 
 
 @each_form

@@ -34,6 +34,25 @@ def test_the_fused_form_equals_the_two_steps_in_value_and_gradient(size: tuple[i
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("side", [3, 8])
+def test_a_skip_is_seen_beside_what_is_upsampled(side: int) -> None:
+    of_x, of_skip, of_kernel, of_pull = jax.random.split(jax.random.key(0), 4)
+    x = jax.random.normal(of_x, (2, side, side, 3))
+    skip = jax.random.normal(of_skip, (2, 2 * side, 2 * side, 2))
+    kernel = jax.random.normal(of_kernel, (3, 3, 5, 4))
+
+    def concatenated(x: jax.Array, kernel: jax.Array, skip: jax.Array) -> jax.Array:
+        return conv(jnp.concatenate([upsample(x), skip], axis=-1), kernel, padding=1)
+
+    expected, expected_pullback = jax.vjp(concatenated, x, kernel, skip)
+    value, pullback = jax.vjp(upsample_conv, x, kernel, skip)
+    cotangent = jax.random.normal(of_pull, expected.shape)
+    # Sums of at most a few hundred products in another order.
+    np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-5)
+    for a, b in zip(pullback(cotangent), expected_pullback(cotangent), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (4, 4)])
 def test_a_transposed_convolution_spreads_each_pixel_through_the_kernel(
     size: tuple[int, int],
