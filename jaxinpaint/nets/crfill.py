@@ -9,6 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -228,6 +229,11 @@ def _elu(x: Array) -> Array:
     return jnp.where(x > 0, x, jnp.exp(jnp.where(x > 0, 0, x)) - 1)
 
 
+def _gate(activation: Activation, x: Float[Array, "N H W _"]) -> Float[Array, "N H W O"]:
+    value, gate = jnp.split(x, 2, axis=-1)
+    return activation(value) * nn.sigmoid(gate)
+
+
 class _GatedConv(nn.Module):
     """A convolution to twice the channels, one half of which opens or closes the other.
 
@@ -275,8 +281,8 @@ class _GatedConv(nn.Module):
         x = x + bias.astype(x.dtype)
         if self.activation is None:
             return x
-        value, gate = jnp.split(x, 2, axis=-1)
-        return self.activation(value) * nn.sigmoid(gate)
+        # Its parts are computed again in the backward pass: keeping them would take longer.
+        return jax.checkpoint(partial(_gate, self.activation))(x)
 
 
 class _Stack(nn.Module):
