@@ -55,7 +55,7 @@ class Layer(NamedTuple):
     dilation: int = 1
 
     def __str__(self) -> str:
-        at = f"{self.side}² {self.inputs}→{self.outputs}, {self.taps}×{self.taps}"
+        at = f"{self.n}·{self.side}² {self.inputs}→{self.outputs}, {self.taps}×{self.taps}"
         stride = f" /{self.stride}" if self.stride > 1 else ""
         return f"{at}{stride}{f' ·{self.dilation}' if self.dilation > 1 else ''} ({self.whose})"
 
@@ -66,6 +66,8 @@ LAYERS = (
     Layer("partial-conv", 8, 8, 512, 512, 3, 2),
     Layer("partial-conv", 8, 4, 512, 512, 3, 2),
     Layer("partial-conv", 8, 2, 512, 512, 3),
+    Layer("partial-conv", 4, 8, 512, 512, 3, 2),
+    Layer("partial-conv", 4, 4, 1024, 512, 3),
     Layer("context-encoder", 8, 64, 64, 64, 4, 2),
     Layer("context-encoder", 8, 4, 512, 4000, 4, 1, 0),
     Layer("pan", 8, 62, 64, 128, 3, 2),
@@ -86,7 +88,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     chosen = parser.parse_args()
     rounds = Rounds(1, 0.0) if chosen.smoke else Rounds(chosen.rounds, 0.1)
-    layers = [Layer("smoke", 2, 8, 3, 4, 3, 2)] if chosen.smoke else LAYERS
+    layers = [Layer("smoke", 2, 16, 3, 4, 3, 2)] if chosen.smoke else LAYERS
     on_equal_terms()
     describe(f"{rounds.number} rounds")
     measures = {

@@ -179,8 +179,8 @@ def _training_measured(
     ways |= {way: (dress, True) for way, dress in dresses.items() if way != "eager"}
 
     def their_training(dress: Dress, frozen: bool) -> Side:
-        side = case.theirs(start, dress, frozen)
-        return side if precision == "float32" else _autocast(side)
+        narrow = precision == "bf16"
+        return case.theirs(start, (lambda net: _Autocast(dress(net))) if narrow else dress, frozen)
 
     def require(way: str, told: Any) -> None:
         _require_same_losses(f"{name} trained, {way}", first, told[0], TRAINED_APART[precision])
@@ -193,14 +193,20 @@ def _training_measured(
     return {"times": times, "failed": failed, "gigaflops": gigaflops, "ready": seconds}
 
 
-def _autocast(side: Side) -> Side:
-    """The side with what PyTorch takes for worth it in bfloat16."""
+class _Autocast(torch.nn.Module):
+    """A network with what PyTorch takes for worth it in bfloat16; what it gives is float32.
 
-    def run() -> Any:
+    Each pass by itself, for within one autocast weights are those of before any update.
+    """
+
+    def __init__(self, net: torch.nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, *seen: torch.Tensor) -> Any:
         with torch.autocast(torch_device(), torch.bfloat16):
-            return side.run()
-
-    return Side(run)
+            made = self.net(*seen)
+        return jax.tree.map(torch.Tensor.float, made)
 
 
 def _require_same_losses(

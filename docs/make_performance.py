@@ -83,7 +83,7 @@ def _where(recipes: dict[str, Any]) -> list[str]:
         where = (
             f"{machine['day']}, {machine['cpu']} (shared virtual cores), {devices}; "
             f"Python {machine['python']}, JAX {machine['jax']}, PyTorch {machine['torch']}; "
-            f"float32; {recipe['rounds']} rounds."
+            f"float32 unless told otherwise; {recipe['rounds']} rounds."
         )
         told.setdefault(where, []).append(f"`{name}`")
     if len(told) == 1:

@@ -22,7 +22,7 @@ OPSET = 21
 # Primitives that only call what they hold under one of their parameters.
 CALLS = {
     "jit": "jaxpr",
-    "checkpoint": "jaxpr",
+    "remat2": "jaxpr",
     "custom_jvp_call": "call_jaxpr",
     "custom_vjp_call": "call_jaxpr",
 }

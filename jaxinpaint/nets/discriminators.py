@@ -213,9 +213,10 @@ class _SpectralConv(nn.Module):
         kernel = self.param("kernel", pytorch_uniform(shape), shape)
         bias = self.param("bias", pytorch_uniform(shape), shape[-1:])
         sigma = self._largest_singular_value(kernel.reshape(-1, self.channels), train)
-        # Divided after it, for the kernel is larger than what it makes.
-        y = conv(x, kernel, strides=2, padding=2).astype(jnp.float32) / sigma
-        return (y + bias).astype(x.dtype)
+        # Deep layers have kernels that are larger than what they make, which is divided instead.
+        deep = kernel.size > x.size
+        y = conv(x, kernel if deep else kernel / sigma, strides=2, padding=2)
+        return ((y / sigma if deep else y) + bias).astype(x.dtype)
 
     def _largest_singular_value(self, matrix: Float[Array, "I O"], train: bool) -> Scalar:
         inputs, outputs = matrix.shape

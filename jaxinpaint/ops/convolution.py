@@ -11,7 +11,7 @@ import math
 import operator
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -92,8 +92,7 @@ def conv(
     if not all(isinstance(side, int) for side in sides):  # a program for any size
         return _conv_plain(x, kernel, windows)
     outputs = windows.outputs(sides, taps)
-    count = math.prod(outputs)
-    if 0 < count <= math.prod(taps) or 0 < x.shape[0] * count <= FEW_WINDOWS:
+    if _few(x.shape[0], math.prod(outputs), math.prod(taps)):
         return _conv_few_windows(x, kernel, windows, outputs)
     few_in, few_out = (channels < FEW_CHANNELS for channels in kernel.shape[-2:])
     if 0 in outputs or taps[-1] == 1 or few_in == few_out:
@@ -104,6 +103,15 @@ def conv(
     if windows.strides[-1] == 1 and x.dtype in (jnp.float32, jnp.float64):
         return _conv_few_outputs(x, kernel, windows, outputs)
     return _conv_plain(x, kernel, windows)
+
+
+def _few(pictures: Any, windows: int, taps: int) -> bool:
+    """Whether a product is faster: few windows in each picture, or few in all.
+
+    How many pictures there are is not known in a program for any batch.
+    """
+    in_all = windows * pictures if isinstance(pictures, int) else math.inf
+    return 0 < windows <= taps or 0 < in_all <= FEW_WINDOWS
 
 
 def _conv_plain(x: Array, kernel: Array, windows: Windows) -> Array:

@@ -23,7 +23,7 @@ def upsample_conv(
     kernel: Float[Array, "3 3 _ O"],
     skip: Float[Array, "N 2*H 2*W S"] | None = None,
 ) -> Float[Array, "N 2*H 2*W O"]:
-    """``conv([upsample(x), skip], kernel, padding=1)``, for many pixels without either of the two.
+    """``conv([upsample(x), skip], kernel, padding=1)``, of many pixels without making its input.
 
     Of the nine pixels below the kernel only 2×2 are different ones, so each of the four pixels of
     an output block is a 2×2 convolution of ``x`` whose taps are sums of the kernel's: 16
@@ -34,7 +34,7 @@ def upsample_conv(
     Args:
         x: features at half the resolution.
         kernel: a 3×3 kernel, meant for the upsampled features, with the skip's channels last.
-        skip: features at the full resolution; None: there are none.
+        skip: features at the full resolution, in the dtype of ``x``; None: there are none.
 
     Returns:
         features at the full resolution, in the dtype of ``x``.
@@ -44,9 +44,10 @@ def upsample_conv(
     if all(isinstance(number, int) for number in numbers) and math.prod(numbers) <= FEW_PIXELS:
         seen = upsample(x) if skip is None else jnp.concatenate([upsample(x), skip], axis=-1)
         return conv(seen, kernel, padding=1)
-    below, beside = jnp.split(kernel, [x.shape[-1]], axis=2)
-    y = _by_phases(x, [[_fold(_fold(below, a, 0), b, 1) for b in (0, 1)] for a in (0, 1)])
-    return y if skip is None else y + conv(skip, beside, padding=1)
+    if skip is not None:
+        below, beside = jnp.split(kernel, [x.shape[-1]], axis=2)
+        return upsample_conv(x, below) + conv(skip, beside, padding=1)
+    return _by_phases(x, [[_fold(_fold(kernel, a, 0), b, 1) for b in (0, 1)] for a in (0, 1)])
 
 
 def transposed_conv(

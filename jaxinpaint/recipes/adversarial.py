@@ -91,6 +91,27 @@ class Side(NamedTuple):
     optimiser: Optimiser
 
 
+# By player.
+AllVariables: TypeAlias = dict[str, Variables]
+
+# A player's gradients, all variables after the passes that they took, and what there is to tell.
+Gradients: TypeAlias = tuple[Variables, AllVariables, Metrics]
+
+# Of a batch or a part of it, from all variables before.
+GradientsOf: TypeAlias = Callable[[AllVariables, Posed], Gradients]
+
+# ``(name, gradients_of, variables before) -> (move, variables after, metrics)``, of a whole batch.
+Turn: TypeAlias = Callable[[str, GradientsOf, AllVariables], tuple[Move, AllVariables, Metrics]]
+
+
+class _Painting(NamedTuple):
+    """What the generator made of a batch, how to pull at it, and its variables after that."""
+
+    painted: Painted
+    pull_back: Callable[[Painted], tuple[Variables]]
+    variables: Variables
+
+
 def on_pictures(
     network: Network, of: Callable[[tuple[int, int]], tuple[int, int]] = lambda size: size
 ) -> Callable[[RandomKey, tuple[int, int]], Variables]:
@@ -145,11 +166,11 @@ def adversarial(
             def turn(
                 name: str, gradients_of: GradientsOf, variables: AllVariables
             ) -> tuple[Move, AllVariables, Metrics]:
-                gradients, variables, metrics = averaged_gradients(
-                    gradients_of, variables, posed, how, axis_name
+                gradients, after, metrics = averaged_gradients(
+                    gradients_of, variables, posed, how.accumulate, axis_name
                 )
-                move = Move(variables[name], gradients, optimisers[name], how.clip, rate)
-                return move, variables, metrics
+                move = Move(after[name], gradients, optimisers[name], how.clip, rate)
+                return move, after, metrics
 
             # One forward pass serves both, but where each part of a batch has its own.
             whole = how.accumulate == 1
@@ -196,24 +217,11 @@ def _begun_anew(
     return player._replace(opt_state=new_if(old, fresh, player.opt_state))
 
 
-# By player.
-AllVariables: TypeAlias = dict[str, Variables]
-
-# A player's gradients, all variables after the passes that they took, and what there is to tell.
-Gradients: TypeAlias = tuple[Variables, AllVariables, Metrics]
-
-# Of a batch or a part of it, from all variables before.
-GradientsOf: TypeAlias = Callable[[AllVariables, Posed], Gradients]
-
-# ``(name, gradients_of, variables before) -> (move, variables after, metrics)``, of a whole batch.
-Turn: TypeAlias = Callable[[str, GradientsOf, AllVariables], tuple[Move, AllVariables, Metrics]]
-
-
 def _played(
     kind: Round,
     players: Mapping[str, Player],
     turn: Turn,
-    shared: "_Painting | None",
+    shared: _Painting | None,
     may_move: Moves,
     moves_others_averages: bool,
 ) -> tuple[dict[str, Player], Metrics]:
@@ -244,14 +252,6 @@ def _played(
             d = d._replace(variables=after["discriminator"])
         d = new_if(may_move & finite(told), d, players["discriminator"])
     return {"generator": g, "discriminator": d}, told
-
-
-class _Painting(NamedTuple):
-    """What the generator made of a batch, how to pull at it, and its variables after that."""
-
-    painted: Painted
-    pull_back: Callable[[Painted], tuple[Variables]]
-    variables: Variables
 
 
 def _painting(game: Game, variables: Variables, posed: Posed) -> _Painting:

@@ -154,7 +154,7 @@ def membrane(
             gradients_of,
             state.players["generator"].variables,
             (from_bytes(batch.image), hole),
-            how,
+            how.accumulate,
             axis_name,
         )
         rate = config.learning_rate * rate_factor(how, state.step, whole_batch(batch, axis_name))

@@ -211,7 +211,7 @@ def partial_conv(
             partial(gradients_of, fine_tuning),
             state.players["generator"].variables,
             (from_bytes(batch.image), hole),
-            how,
+            how.accumulate,
             axis_name,
         )
         rate = jnp.where(fine_tuning, config.finetune_learning_rate, config.learning_rate)

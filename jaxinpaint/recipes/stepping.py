@@ -188,22 +188,22 @@ def averaged_gradients(
     gradients_of: Callable[[Kept, Part], tuple[Tree, Kept, Metrics]],
     kept: Kept,
     batch: Part,
-    how: StepConfig,
+    parts: int,
     axis_name: str | None,
 ) -> tuple[Tree, Kept, Metrics]:
     """The gradients of a whole batch, and what it tells: the mean over its parts and all devices.
 
     Args:
         gradients_of: as in `accumulated`.
-        kept: the same.
+        kept: the same; it comes back as this device leaves it.
         batch: the examples of this device.
-        how: in how many parts.
+        parts: in how many they go through the networks.
         axis_name: the mapped axis of the devices; None is the global view.
 
     Raises:
         ValueError: as `accumulated` does.
     """
-    gradients, kept, metrics = accumulated(gradients_of, kept, batch, how.accumulate)
+    gradients, kept, metrics = accumulated(gradients_of, kept, batch, parts)
     gradients, metrics = averaged_over(axis_name, (gradients, metrics))
     return gradients, kept, metrics
 

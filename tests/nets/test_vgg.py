@@ -57,7 +57,7 @@ def test_layers_have_the_names_and_shapes_of_the_paper() -> None:
 def test_nothing_behind_the_last_tap_is_computed_or_needed() -> None:
     variables = random_variables(16, until="relu1_2")
     assert variables.keys() == {"mean", "std", "conv1_1", "conv1_2"}
-    image = jnp.ones((1, 8, 8, 3))
+    image = jnp.ones((1, 16, 16, 3))
     seen = partial(vgg_taps, variables, depth=16, taps=["relu1_2", "conv1_1"])
     assert list(seen(image)) == ["relu1_2", "conv1_1"]
     assert str(jax.make_jaxpr(seen)(image)).count("conv_general_dilated[") == 2

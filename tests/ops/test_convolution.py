@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from as_installed import as_installed
-from jax import lax
+from jax import export, lax
 from jax.test_util import check_grads
 
 from jaxinpaint.ops.convolution import FEW_CHANNELS, FEW_WINDOWS, Windows, conv
 
-# So many that the least of the cases that are not few, of 16 windows a picture, isn't.
+# Enough of them that 16 windows in each are not few in all.
 PICTURES = FEW_WINDOWS // 16 + 1
 
 # input sides, kernel sides, and how it is laid. Few windows: no more than taps, or few in all.
@@ -24,6 +24,8 @@ FEW = [
     ((1, 5), (3, 1), {"padding": (3, 0), "strides": (4, 2)}),  # a row of windows sees padding only
     ((2, 2, 2), (3, 3, 3), {"padding": 1, "strides": 2}),
     ((4, 3), (3, 3), {"padding": 1}),
+    ((4, 3), (3, 3), {"padding": 2, "dilation": 2}),
+    ((6, 5), (3, 3), {"padding": ((1, -1), (0, 0))}),
 ]
 STRIDED = [
     ((8, 8), (3, 3), {"padding": 1, "strides": 2}),
@@ -167,11 +169,26 @@ def test_jit_and_vmap_change_nothing(case: Any, channels: tuple[int, int]) -> No
         return y, pullback(y)[0]
 
     expected = value_and_gradients(x)
-    one_by_one = jax.vmap(lambda x: value_and_gradients(x[None]))(x)
-    for a, b, c in zip(expected, jax.jit(value_and_gradients)(x), one_by_one, strict=True):
+    twice = jax.vmap(value_and_gradients)(jnp.stack([x, 2 * x]))
+    for a, b, c in zip(expected, jax.jit(value_and_gradients)(x), twice, strict=True):
         # Sums of a few hundred products in another order.
         np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-4)
-        np.testing.assert_allclose(c[:, 0], a, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(c, jnp.stack([a, 2 * a]), rtol=1e-4, atol=1e-4)
+
+
+@each_form
+@pytest.mark.parametrize("case", [FEW[0], FEW[-2], STRIDED[0], PLAIN[0]])
+def test_a_program_for_any_batch_computes_the_same(case: Any, channels: tuple[int, int]) -> None:
+    sides, taps, how = case
+    x, kernel = arrays(sides, taps, channels)
+    (n,) = export.symbolic_shape("n")
+    any_batch = jax.ShapeDtypeStruct((n, *x.shape[1:]), x.dtype)
+    program = export.export(jax.jit(lambda x: conv(x, kernel, **how)))(any_batch)
+    for pictures in (x, x[:1]):
+        # Sums of a few hundred products in another order.
+        np.testing.assert_allclose(
+            program.call(pictures), conv(pictures, kernel, **how), rtol=1e-4, atol=1e-4
+        )
 
 
 @each_form

@@ -12,7 +12,13 @@ import pytest
 from jaxinpaint.recipes import StepConfig
 from jaxinpaint.recipes.base import Mean, Player
 from jaxinpaint.recipes.optimisers import from_optax
-from jaxinpaint.recipes.stepping import Move, accumulated, rate_factor, stepped
+from jaxinpaint.recipes.stepping import (
+    Move,
+    accumulated,
+    averaged_gradients,
+    rate_factor,
+    stepped,
+)
 
 
 def factors(how: StepConfig, steps: list[int], examples: int = 8) -> list[float]:
@@ -117,6 +123,17 @@ def test_one_part_is_a_plain_call() -> None:
         strict=True,
     ):
         assert one == other
+
+
+def test_gradients_are_averaged_over_parts_and_devices_and_what_is_kept_is_not() -> None:
+    def on_a_device(x: jax.Array) -> tuple[jax.Array, jax.Array, dict]:
+        return averaged_gradients(seen, jnp.zeros(()), {"x": x}, 2, "data")
+
+    gradient, kept, metrics = jax.vmap(on_a_device, axis_name="data")(jnp.arange(8.0).reshape(2, 4))
+    np.testing.assert_array_equal(gradient, [3.5, 3.5])
+    np.testing.assert_array_equal(metrics["sum"].total, [14, 14])
+    np.testing.assert_array_equal(metrics["sum"].n, [4, 4])
+    np.testing.assert_array_equal(kept, [1, 45])  # from 0 and 1, and from 4 and 5
 
 
 def test_a_batch_that_does_not_divide_into_its_parts_is_refused() -> None:
