@@ -107,6 +107,8 @@ def load_config(folder: Path) -> RunConfig:
         name = recipe.setdefault(NAME, PartialConvConfig.__name__)
         if name not in {config.__name__ for config in get_args(RecipeConfig)}:
             raise NoRun(f"{path} is of a recipe that this version does not have: {name}")
+        # From before CR-Fill's gates were always computed again.
+        recipe.pop("rematerialise", None)
     if isinstance(data := content.get("data"), dict) and "path" in data:
         # From before there were other sources than folders.
         data["source"] = data.pop("path") or BUILT_IN

@@ -27,6 +27,16 @@ def test_a_recipe_without_a_name_is_partial_convolutions(tmp_path: Path) -> None
     assert load_config(tmp_path) == RunConfig()
 
 
+def test_a_config_from_when_gates_could_be_kept_still_loads(tmp_path: Path) -> None:
+    config = PRESETS["crfill"][1]
+    save_config(config, tmp_path)
+    text = (tmp_path / "config.yaml").read_text()
+    line = "  config: CRFillConfig\n"
+    assert line in text
+    (tmp_path / "config.yaml").write_text(text.replace(line, f"{line}  rematerialise: true\n"))
+    assert load_config(tmp_path) == config
+
+
 @pytest.mark.parametrize(
     ("path", "source"), [("null", "built-in"), ("/photos", "/photos"), ("null # none", "built-in")]
 )

@@ -21,7 +21,7 @@ from jaxinpaint.cli.scoring import keeping
 from jaxinpaint.cli.showing import Show, show_held_out
 from jaxinpaint.keeping_compiled import keep_compiled
 from jaxinpaint.nets.network import dtype_of
-from jaxinpaint.recipes import CRFillConfig, PartialConvConfig, RecipeConfig, network_options
+from jaxinpaint.recipes import PartialConvConfig, RecipeConfig, network_options
 from jaxinpaint.recipes.base import Recipe
 from jaxinpaint.run_config import FILE, RunConfig, as_text, load_config, save_config
 from jaxinpaint.trained import Start, read_players
@@ -277,18 +277,16 @@ def _resumed(folder: Path, arguments: Sequence[str], prog: str) -> Order:
             "part in its result can change: --steps, --log-every, --sample-every, "
             "--checkpoint-every, --keep, --best, --parallel, --shard-params, --on-nan, "
             "--profile and --compile-cache, where the pictures lie and by how many --data.workers "
-            "they are read, --recipe.gradient-norms of partial convolutions and "
-            "--recipe.rematerialise of CR-Fill. Start a new run for anything else"
+            "they are read, and --recipe.gradient-norms of partial convolutions. Start a new run "
+            "for anything else"
         )
     return Order(config, folder, resumes=True)
 
 
 def _told_alike(earlier: RecipeConfig, config: RecipeConfig) -> RecipeConfig:
-    """The earlier recipe, as far as the other tells more or takes less memory only."""
+    """The earlier recipe, as far as the other only tells more."""
     if isinstance(earlier, PartialConvConfig) and isinstance(config, PartialConvConfig):
         return dataclasses.replace(earlier, gradient_norms=config.gradient_norms)
-    if isinstance(earlier, CRFillConfig) and isinstance(config, CRFillConfig):
-        return dataclasses.replace(earlier, rematerialise=config.rematerialise)
     return earlier
 
 

@@ -91,7 +91,6 @@ def crfill_generator(
     attention: bool = False,
     norm: Norm = "map",
     threshold: float = 0.5,
-    rematerialise: bool = False,
 ) -> Network:
     """Two networks, coarse and fine, of gated convolutions.
 
@@ -108,7 +107,6 @@ def crfill_generator(
         attention: the DeepFill variant: the comparable features are replaced by mixes of similar
             known patches (contextual attention) inside the fine network.
         norm, threshold: of `ops.patches.similarity`, where there is attention.
-        rematerialise: whether inner layers are computed again in the backward pass, not kept.
 
     Returns:
         a network of ``image [N, H, W, 3], hole [N, H, W, 1] -> Painted``. The image is in [-1, 1],
@@ -119,7 +117,7 @@ def crfill_generator(
             multiples of 4 (with attention, of 8, or less than 16).
     """
     _check_width(width)
-    return network(_Generator(width, attention, norm, threshold, rematerialise))
+    return network(_Generator(width, attention, norm, threshold))
 
 
 def crfill_auxiliary(
@@ -127,7 +125,6 @@ def crfill_auxiliary(
     width: int = 48,
     norm: Norm = "map",
     threshold: float = 0.5,
-    rematerialise: bool = False,
 ) -> Network:
     """The branch that rebuilds a picture from its known patches, as the generator compares them.
 
@@ -139,7 +136,6 @@ def crfill_auxiliary(
     Args:
         width: c of the paper, a multiple of 4.
         norm, threshold: of `ops.patches.similarity`.
-        rematerialise: whether inner layers are computed again in the backward pass, not kept.
 
     Returns:
         a network of ``completed [N, H, W, 3], features [N, H/4, W/4, C], hole [N, H, W, 1] ->
@@ -151,7 +147,7 @@ def crfill_auxiliary(
             multiples of 8, or less than 16.
     """
     _check_width(width)
-    return network(_Auxiliary(width, norm, threshold, rematerialise))
+    return network(_Auxiliary(width, norm, threshold))
 
 
 def compare(
@@ -169,29 +165,25 @@ class _Generator(nn.Module):
     attention: bool
     norm: Norm
     threshold: float
-    rematerialise: bool
 
     @nn.compact
     def __call__(self, image: Image, hole: Hole, *, train: bool) -> Painted:
         check_multiple(image, 8 if self.attention else 4)
         missing = hole.astype(image.dtype)  # else it would widen all that follows
         x = jnp.concatenate([image, jnp.ones_like(missing), missing], axis=-1)
-        remat = self.rematerialise
-        coarse = _Picture(COARSE, self.width, remat, name="coarse")(x)
+        coarse = _Picture(COARSE, self.width, name="coarse")(x)
         x = composite(coarse, image, hole)
-        hallucinated = _Stack(HALLUCINATION, self.width, remat, name="hallucination")(x)
-        x = _Stack(MATCHING, self.width, remat, name="matching")(x)
-        compared = _GatedConv(
-            4 * self.width, activation=nn.relu, rematerialise=remat, name="features"
-        )
+        hallucinated = _Stack(HALLUCINATION, self.width, name="hallucination")(x)
+        x = _Stack(MATCHING, self.width, name="matching")(x)
+        compared = _GatedConv(4 * self.width, activation=nn.relu, name="features")
         features = compared(x)
         x = features
         if self.attention:
             found = compare(features, hole, norm=self.norm, threshold=self.threshold)
             x = reconstruct(found, features * (1 - _quarter(missing)))
-        matched = _Stack(MATCHED, self.width, remat, name="matched")(x)
+        matched = _Stack(MATCHED, self.width, name="matched")(x)
         x = jnp.concatenate([hallucinated, matched], axis=-1)
-        fine = _Picture(DECODER, self.width, remat, name="fine")(x)
+        fine = _Picture(DECODER, self.width, name="fine")(x)
         return Painted(coarse, fine, features)
 
 
@@ -199,25 +191,23 @@ class _Auxiliary(nn.Module):
     width: int
     norm: Norm
     threshold: float
-    rematerialise: bool
 
     @nn.compact
     def __call__(self, completed: Image, features: Features, hole: Hole, *, train: bool) -> Rebuilt:
         check_multiple(completed, 8)
         c = self.width
         found = compare(features, hole, norm=self.norm, threshold=self.threshold)
-        gated = partial(_GatedConv, rematerialise=self.rematerialise)
-        full = gated(c, side=5, name="enc_1")(completed)
-        half = gated(2 * c, stride=2, name="enc_2")(full)
-        half = gated(2 * c, name="enc_3")(half)
-        x = gated(4 * c, stride=2, name="enc_4")(half)
-        x = gated(2 * c, up=True, name="dec_1")(x)
-        x = gated(2 * c, name="dec_2")(jnp.concatenate([x, half], axis=-1))
-        x = gated(c, up=True, name="dec_3")(x)
-        x = gated(c, name="dec_4")(jnp.concatenate([x, full], axis=-1))
+        full = _GatedConv(c, side=5, name="enc_1")(completed)
+        half = _GatedConv(2 * c, stride=2, name="enc_2")(full)
+        half = _GatedConv(2 * c, name="enc_3")(half)
+        x = _GatedConv(4 * c, stride=2, name="enc_4")(half)
+        x = _GatedConv(2 * c, up=True, name="dec_1")(x)
+        x = _GatedConv(2 * c, name="dec_2")(jnp.concatenate([x, half], axis=-1))
+        x = _GatedConv(c, up=True, name="dec_3")(x)
+        x = _GatedConv(c, name="dec_4")(jnp.concatenate([x, full], axis=-1))
         x = reconstruct(found, x)
-        x = gated(c, name="dec_5")(x)
-        return Rebuilt(jnp.tanh(gated(3, activation=None, name="picture")(x)), found)
+        x = _GatedConv(c, name="dec_5")(x)
+        return Rebuilt(jnp.tanh(_GatedConv(3, activation=None, name="picture")(x)), found)
 
 
 def _elu(x: Array) -> Array:
@@ -248,7 +238,6 @@ class _GatedConv(nn.Module):
         side, stride, dilation: of the convolution, which is padded to keep the size.
         up: whether the nearest upsampling to twice the size comes first.
         activation: None makes it a plain convolution.
-        rematerialise: whether what is before the gate is computed again in the backward pass.
     """
 
     channels: int
@@ -257,14 +246,9 @@ class _GatedConv(nn.Module):
     dilation: int = 1
     up: bool = False
     activation: Activation | None = _elu
-    rematerialise: bool = False
 
     @nn.compact
     def __call__(self, x: Float[Array, "N h w C"]) -> Float[Array, "N H W O"]:
-        gated = nn.remat(_GatedConv._gated) if self.rematerialise else _GatedConv._gated
-        return gated(self, x)
-
-    def _gated(self, x: Float[Array, "N h w C"]) -> Float[Array, "N H W O"]:
         shape = (self.side, self.side, x.shape[-1], self.channels)
         kernel = self.param("kernel", pytorch_uniform(shape), shape)
         bias = self.param("bias", pytorch_uniform(shape), shape[-1:])
@@ -290,15 +274,12 @@ class _Stack(nn.Module):
 
     layers: Sequence[Layer]
     width: int
-    rematerialise: bool
 
     @nn.compact
     def __call__(self, x: Float[Array, "N H W C"]) -> Float[Array, "N h w O"]:
         for i, layer in enumerate(self.layers, start=1):
             channels = round(layer.channels * self.width)
-            x = _GatedConv(
-                channels, *layer[1:], rematerialise=self.rematerialise, name=f"conv_{i}"
-            )(x)
+            x = _GatedConv(channels, *layer[1:], name=f"conv_{i}")(x)
         return x
 
 
@@ -307,11 +288,10 @@ class _Picture(nn.Module):
 
     layers: Sequence[Layer]
     width: int
-    rematerialise: bool
 
     @nn.compact
     def __call__(self, x: Float[Array, "N h w C"]) -> Float[Array, "N H W 3"]:
-        x = _Stack(self.layers, self.width, self.rematerialise, name="stack")(x)
+        x = _Stack(self.layers, self.width, name="stack")(x)
         return jnp.tanh(_GatedConv(3, activation=None, name="picture")(x))
 
 

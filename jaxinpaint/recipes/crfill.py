@@ -114,10 +114,6 @@ class CRFillConfig:
     """Weight of the generator's adversarial term."""
     auxiliary_weight: float = 0.5
     """Weight of both terms of the auxiliary picture, on top of theirs."""
-    rematerialise: bool = False
-    """Whether the generator computes the inside of its layers again in the backward pass instead of
-    keeping it: less memory, more time. (The other recipes' networks halve their pictures at once,
-    and have little to gain by it: --accumulate is for them.)"""
     learning_rate: float = 1e-4
     """Of the generator's Adam."""
     discriminator_learning_rate: float = 4e-4
@@ -254,12 +250,9 @@ def crfill(
 
 
 def _nets(config: CRFillConfig, how: StepConfig) -> Nets:
-    width, remat = config.width, config.rematerialise
     compared: dict = {"norm": config.norm, "threshold": config.threshold}
-    generator = crfill_generator(
-        width=width, attention=config.attention, rematerialise=remat, **compared
-    )
-    auxiliary = crfill_auxiliary(width=width, rematerialise=remat, **compared)
+    generator = crfill_generator(width=config.width, attention=config.attention, **compared)
+    auxiliary = crfill_auxiliary(width=config.width, **compared)
     discriminator = deepfill_discriminator(width=config.discriminator_width)
     return Nets(
         computed_in(generator, how.precision),
