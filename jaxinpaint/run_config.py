@@ -12,7 +12,13 @@ from jaxinpaint import recipes
 from jaxinpaint.array_typing import Variables
 from jaxinpaint.data.config import BUILT_IN, DataConfig
 from jaxinpaint.masks.shapes import Shapes
-from jaxinpaint.recipes import PartialConvConfig, Recipe, RecipeConfig, StepConfig
+from jaxinpaint.recipes import (
+    CRFillConfig,
+    PartialConvConfig,
+    Recipe,
+    RecipeConfig,
+    StepConfig,
+)
 from jaxinpaint.recipes.averages import with_average
 from jaxinpaint.recipes.converting import NAME, converter
 from jaxinpaint.training.loop import LoopConfig
@@ -107,8 +113,9 @@ def load_config(folder: Path) -> RunConfig:
         name = recipe.setdefault(NAME, PartialConvConfig.__name__)
         if name not in {config.__name__ for config in get_args(RecipeConfig)}:
             raise NoRun(f"{path} is of a recipe that this version does not have: {name}")
-        # From before CR-Fill's gates were always computed again.
-        recipe.pop("rematerialise", None)
+        if name == CRFillConfig.__name__:
+            # From before its gates were always computed again.
+            recipe.pop("rematerialise", None)
     if isinstance(data := content.get("data"), dict) and "path" in data:
         # From before there were other sources than folders.
         data["source"] = data.pop("path") or BUILT_IN

@@ -175,9 +175,7 @@ class _Generator(nn.Module):
         x = composite(coarse, image, hole)
         hallucinated = _Stack(HALLUCINATION, self.width, name="hallucination")(x)
         x = _Stack(MATCHING, self.width, name="matching")(x)
-        compared = _GatedConv(4 * self.width, activation=nn.relu, name="features")
-        features = compared(x)
-        x = features
+        x = features = _GatedConv(4 * self.width, activation=nn.relu, name="features")(x)
         if self.attention:
             found = compare(features, hole, norm=self.norm, threshold=self.threshold)
             x = reconstruct(found, features * (1 - _quarter(missing)))
